@@ -1,0 +1,1 @@
+"""What other programs of Celery's world import to work with a KernelQ app."""

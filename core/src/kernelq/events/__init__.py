@@ -1,0 +1,1 @@
+"""Events: what workers and senders tell the cluster, and those who watch (celery/events)."""
