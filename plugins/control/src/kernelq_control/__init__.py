@@ -1,0 +1,1 @@
+"""The remote-control step of KernelQ and its standard inspect and control commands."""

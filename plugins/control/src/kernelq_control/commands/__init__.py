@@ -1,0 +1,1 @@
+"""The standard commands, a file for each theme."""

@@ -1,0 +1,1 @@
+"""The standard strategies of KernelQ: what becomes of a delivery."""

@@ -1,0 +1,1 @@
+"""The worker of KernelQ: its blueprints' standard steps and the host supervisor."""

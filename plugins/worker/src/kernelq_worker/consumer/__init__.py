@@ -1,0 +1,1 @@
+"""The standard steps of the blueprint `consumer`, which starts anew with each connection."""

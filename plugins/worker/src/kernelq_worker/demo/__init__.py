@@ -1,0 +1,1 @@
+"""`kernelq demo`: a worker, a few thousand real tasks, a killed host, and every result."""

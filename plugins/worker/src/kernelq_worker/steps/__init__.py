@@ -1,0 +1,1 @@
+"""The standard steps of the blueprint `worker`."""
