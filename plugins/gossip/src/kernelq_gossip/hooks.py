@@ -1,0 +1,13 @@
+"""The hooks that the gossip plugin implements."""
+
+from __future__ import annotations
+
+from kernelq.conf import Conf
+from kernelq.kernel.hooks import hookimpl
+from kernelq_gossip.settings import GossipSettings
+
+
+@hookimpl
+def declare_settings(settings: Conf) -> None:
+    """Declare the plugin's settings."""
+    settings.section(GossipSettings)

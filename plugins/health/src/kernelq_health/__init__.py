@@ -1,0 +1,1 @@
+"""Tells whether a KernelQ worker lives and consumes."""

@@ -1,0 +1,1 @@
+"""Starts, stops and restarts several KernelQ workers of one machine; `kernelq multi`."""
