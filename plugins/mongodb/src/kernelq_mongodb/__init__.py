@@ -1,0 +1,1 @@
+"""Results in MongoDB, in the collection that Celery uses."""

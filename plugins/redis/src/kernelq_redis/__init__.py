@@ -1,0 +1,1 @@
+"""Redis as a KernelQ broker and result store, in Celery's layout."""

@@ -1,0 +1,1 @@
+"""Results in a SQL database, in the tables that Celery uses."""

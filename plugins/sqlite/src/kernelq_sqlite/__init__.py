@@ -1,0 +1,1 @@
+"""The embedded broker and result store of KernelQ: one SQLite file, no server."""
