@@ -1,0 +1,36 @@
+"""Waiting for what will be, instead of sleeping and hoping."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+INTERVAL = 0.01
+"""Seconds between two looks."""
+
+
+def eventually(condition: Callable[[], T], timeout: float = 30.0, *, wanted: str = "") -> T:
+    """Return the first true value of `condition()`; look every `INTERVAL` seconds, for `timeout` seconds.
+
+    An AssertionError raised by `condition` counts as false. At the end AssertionError says what was `wanted` and what
+    the last value was. For things that tell when they happen, wait for the telling: the fixture ``signals``.
+    """
+    pause = threading.Event()  # never set: its wait is a sleep that a debugger and a fake clock can reach
+    deadline = time.monotonic() + timeout
+    while True:
+        last: object
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except AssertionError as error:
+            last = error
+        if time.monotonic() >= deadline:
+            name = wanted or getattr(condition, "__name__", repr(condition))
+            raise AssertionError(f"{name} was not so within {timeout} s; the last value was {last!r}")
+        pause.wait(INTERVAL)
