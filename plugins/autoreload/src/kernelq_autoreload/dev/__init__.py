@@ -1,0 +1,1 @@
+"""`kernelq dev`: the worker for developing."""

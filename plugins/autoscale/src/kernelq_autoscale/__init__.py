@@ -1,0 +1,1 @@
+"""Grows and shrinks the pool of a KernelQ worker with its load."""
