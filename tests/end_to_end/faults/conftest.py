@@ -6,9 +6,11 @@ otherwise there is less of everything, and bounds have room for a machine that o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -155,6 +157,17 @@ class Scene:
         self._seen.add(pid)
         if processes.hurt(pid, number):
             self.hurt[pid] = time.monotonic()
+
+    def halt(self, worker: Worker) -> None:
+        """Stop a worker's main process at a moment when it does not hold the lock of the scene's database.
+
+        Else nobody else could write there until it goes on, which is SQLite's rule, and not what is looked at.
+        """
+        path = self.folder / "kernelq.db"
+        with contextlib.closing(sqlite3.connect(path if path.exists() else ":memory:", timeout=60.0)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            worker.signal(signal.SIGSTOP)
+            self.until(lambda: processes.state(worker.pid) == "T", "the worker to be stopped")
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = 60.0, look: float = 0.02) -> float:
         """Wait for something that other processes do; return the seconds that it took."""

@@ -28,7 +28,7 @@ def test_what_had_not_begun_in_a_stopped_worker_runs_elsewhere_only(name: str, s
     scene.send_many("work", ["b", "c", "d"])
     scene.until(lambda: scene.queue().in_flight == 4, "the others to be taken")
 
-    stopped.signal(signal.SIGSTOP)
+    scene.halt(stopped)
     other = scene.start("prefork", "-c", "2", name="w2")
     scene.until(lambda: {"b", "c", "d"} <= set(scene.ledger.keys("end")), "the others to run elsewhere")
     stopped.signal(signal.SIGCONT)

@@ -26,7 +26,7 @@ def test_the_late_result_of_a_stopped_worker_changes_nothing(
     stopped, first, result = _run_in_one(scene)
     other = scene.start("prefork", "-c", "1", name="w2")
 
-    stopped.signal(signal.SIGSTOP)
+    scene.halt(stopped)
     took = scene.until(lambda: scene.ledger.count("start") == 2, "the task to start elsewhere")
     figure("task of a stopped worker started elsewhere, s", round(took, 2))
     assert SHORT_LEASE * 0.5 < took < scale.bound(SHORT_LEASE + 5.0)
@@ -56,7 +56,7 @@ def test_the_late_acknowledgement_of_a_stopped_worker_changes_nothing(broker: An
     scene = scene_on(SHORT_LEASE)
     stopped, first, result = _run_in_one(scene)
     other = scene.start("prefork", "-c", "1", name="w2")
-    stopped.signal(signal.SIGSTOP)
+    scene.halt(stopped)
     scene.until(lambda: scene.ledger.count("start") == 2, "the task to start elsewhere")
 
     _let_go(scene, first)
