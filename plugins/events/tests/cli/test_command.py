@@ -141,8 +141,9 @@ def test_without_the_view_it_tells_what_to_type(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_broker_it_says_so() -> None:
+    before = signal.getsignal(signal.SIGINT)
     code, output = run("--dump", "-b", "redis://127.0.0.1:1/0")
 
     assert 4 == code
     assert "no events can be had from redis://127.0.0.1:1/0" in output
-    assert signal.default_int_handler == signal.getsignal(signal.SIGINT)
+    assert before == signal.getsignal(signal.SIGINT)
