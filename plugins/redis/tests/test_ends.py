@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from kernelq.kernel.errors import BrokerLost
+from kernelq_redis.ends import Ends
 from kernelq_redis.keys import Keys
+from kernelq_redis.location import locate
+from kernelq_redis.terms import Terms
 from kernelq_redis.transport import RedisTransport
 from kernelq_testkit.consuming import Consuming
 from kernelq_testkit.loop import SteppedLoop
@@ -115,3 +119,58 @@ def test_what_nobody_will_answer_is_told_at_the_end(consumer, taken, transport):
     consumer.lane._link.abort()
     consumer.lane.close()
     assert answers(taken, False) == sorted(told.answers)
+
+
+class Looking:
+    """Stands for a connection; notes what the keeper's thread would see of a term at each command."""
+
+    def __init__(self, look, breaks=False):
+        self.seen = []
+        self._look = look
+        self._breaks = breaks
+
+    def send(self, packed, on_reply):
+        self.seen.append(self._look())
+        if self._breaks:
+            raise BrokerLost("it broke")
+
+
+class Leaving(dict):
+    """Flights; notes what the keeper's thread would see of a term when one has left."""
+
+    def __init__(self, look, flights):
+        super().__init__(flights)
+        self.seen = []
+        self._look = look
+
+    def pop(self, *args):
+        flight = super().pop(*args)
+        self.seen.append(self._look())
+        return flight
+
+
+def test_what_is_sent_again_is_known_at_every_moment(url, keys):
+    """Or a sweep would give back what has ended; also when the sending breaks, for the next lane to repeat it."""
+    terms = Terms(locate(url), keys, lease=2.0, timeout=4.0)
+    term = terms.take("lane")
+    term.unanswered.update({1: (b"", [5], None), 2: (b"", [9], None)})
+    ends = Ends(terms, [].append)
+    ends.open(breaking := Looking(lambda: sorted(terms.tags(term)), breaks=True))
+    with pytest.raises(BrokerLost):
+        ends.again([term])
+    ends.open(link := Looking(lambda: sorted(terms.tags(term))))
+    ends.again([term])
+    assert ([[5, 9]], [[5, 9], [5, 9]]) == (breaking.seen, link.seen)
+    assert [1, 2] == list(term.unanswered)
+
+
+def test_what_ends_is_known_at_every_moment(url, keys):
+    """It is unanswered before it is in flight no more."""
+    terms = Terms(locate(url), keys, lease=2.0, timeout=4.0)
+    term = terms.take("lane")
+    terms.flights = Leaving(lambda: sorted(set(terms.tags(term))), {5: term, 9: term})
+    ends = Ends(terms, [].append)
+    ends.open(Looking(list))
+    ends.end(term, b"", [5, 9])
+    assert {} == terms.flights
+    assert [[5, 9], [5, 9]] == terms.flights.seen

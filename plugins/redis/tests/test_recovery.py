@@ -139,7 +139,7 @@ def test_an_old_term_gives_back_what_it_does_not_know(terms, wire, keys, client)
     recovery = Recovery(terms, Watch(2.0))
     recovery.turn(wire)
     assert 2 == client.hlen(keys.unacked("q", old.name)), "nobody has taken it over yet"
-    terms.take("second lane")
+    terms.inherit("second lane")
     recovery.turn(wire)
     assert [unknown] == client.lrange(keys.ready("q", 9), 0, -1)
     assert {b"7": known} == client.hgetall(keys.unacked("q", old.name))
@@ -177,14 +177,3 @@ def test_the_keeper_tells_of_a_lost_lease(terms, keys, client):
     eventually(partial(getattr, term, "lost"))
     assert b"d1.0" == client.hget(keys.alive("q"), term.name)
     terms.drop(term)
-
-
-def test_terms_know_their_tags(terms):
-    """In flight or unanswered; a dropped term forgets them; numbers are never given twice."""
-    one, two = terms.take("lane"), terms.take("lane")
-    terms.flights.update({1: one, 2: two})
-    one.unanswered[5] = b"", [9], None
-    assert [1, 9] == sorted(terms.tags(one))
-    assert 1 == terms.drop(one)
-    assert {2: two} == terms.flights
-    assert [0, 3, 3] == [terms.number(3), terms.number(0), terms.number(1)]

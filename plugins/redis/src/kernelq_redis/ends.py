@@ -42,18 +42,24 @@ class Ends:
         then: Callable[[int], None] | None = None,
         told: Callable[[int], None] | None = None,
     ) -> None:
-        """Send a command that ends flights; `then` gets an answer of this connection, `told` one of any, once."""
+        """Send a command about flights; `then` gets an answer of this connection, `told` one of any, once."""
         assert self._link is not None
         serial = next(self._terms.serials)
         term.unanswered[serial] = packed, tags, told
         self._link.send(packed, partial(self._settled, term, serial, then))
 
+    def end(self, term: Term, packed: bytes, tags: list[int], told: Callable[[int], None] | None = None) -> None:
+        """Send a command that ends flights; from then on they are in flight no more, but unanswered."""
+        self.send(term, packed, tags, None, told)
+        for tag in tags:  # not before: a sweep gives back what is neither in flight nor unanswered
+            self._terms.flights.pop(tag, None)
+
     def again(self, terms: Sequence[Term]) -> None:
-        """Send once more what was not answered to the last lane."""
+        """Send once more what was not answered to the last lane; meanwhile it stays unanswered, so nobody sweeps it."""
+        assert self._link is not None
         for term in terms:
-            unanswered, term.unanswered = term.unanswered, {}
-            for packed, tags, told in unanswered.values():
-                self.send(term, packed, tags, None, told)
+            for serial, (packed, _, _) in list(term.unanswered.items()):
+                self._link.send(packed, partial(self._settled, term, serial, None))
 
     def acknowledge(self, terms: Sequence[Term], batch: Sequence[Delivery], on_answer: OnAnswer) -> None:
         """Acknowledge what is not begun, for these terms; `on_answer` is told what was theirs until then."""
@@ -72,9 +78,7 @@ class Ends:
                 deliveries = {one.delivery.tag: one.delivery for one in part}
                 for packed, tags in commands(self._terms.keys, layout, term.name, part):
                     acknowledged = [deliveries[tag] for tag in tags]
-                    for tag in tags:
-                        flights.pop(tag, None)
-                    self.send(term, packed, tags, None, partial(_tell, on_answer, acknowledged))
+                    self.end(term, packed, tags, partial(_tell, on_answer, acknowledged))
         if lost:
             on_answer(lost, False)
 

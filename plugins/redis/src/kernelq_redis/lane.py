@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -75,25 +76,27 @@ class RedisLane:
         """Connect, take a lease, and consume `queues`. Raises `BrokerLost`, or ConfigurationError for the server's."""
         opening = Opening(self._terms, self._settings)
         names = list(dict.fromkeys(queues))
-        wire = opening.wire()
-        self._term: Term = self._terms.take(self)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._ends.close)
+            wire = opening.wire()
+            undo.callback(wire.close)
+            undo.callback(self._park)
+            self._term: Term = self._terms.take(self)
             self._depth.figure = opening.begin(wire, self._term, names)
             self._link: Link = opening.link(wire, loop)
-            self._ends.open(self._link)
+            undo.callback(self._link.abort)
             self._idle = Idle(opening, loop, self._landed, self._waited)
+            undo.callback(self._idle.close)
             for queue in names:
                 self._idle.add(queue)
-        except BaseException:
-            wire.close()
-            self._terms.park(self._term)
-            raise
-        self._loop, self._pid, self._on_deliveries = loop, os.getpid(), on_deliveries
-        self._queues = names
-        self._changed()
-        self._terms.keep()
-        self._ends.again(self._terms.of(self))
-        self._tick()
+            self._loop, self._pid, self._on_deliveries = loop, os.getpid(), on_deliveries
+            self._queues = names
+            self._changed()
+            self._ends.open(self._link)
+            self._ends.again(self._terms.inherit(self))
+            self._terms.keep()
+            self._tick()
+            undo.pop_all()
 
     def want(self, n: int) -> None:
         """Set the credit, and write what there is to write."""
@@ -128,9 +131,7 @@ class RedisLane:
         keys, layout = self._keys, self._layout
         packed = [(owner, *one) for owner, some in others.items() for one in commands(keys, layout, owner.name, some)]
         for owner, words, tags in packed:
-            for tag in tags:
-                flights.pop(tag, None)
-            self._ends.send(owner, words, tags)
+            self._ends.end(owner, words, tags)
         self._soon()
 
     def acknowledge(self, batch: Sequence[Delivery], on_answer: OnAnswer) -> None:
@@ -197,11 +198,16 @@ class RedisLane:
         except BrokerLost as error:
             log.warning("closing the lane: %s", error)
         finally:
-            for term in self._terms.of(self):
-                self._terms.park(term)
+            self._park()
             self._idle.close()
             self._link.abort()
             self._ends.close()
+
+    def _park(self) -> None:
+        """Turn no more, and keep all of this lane's terms for the next one."""
+        self._loop = None
+        for term in self._terms.of(self):
+            self._terms.park(term)
 
     def _leave(self, release: Sequence[Delivery]) -> None:
         farewell = Farewell(self._link, self._terms)
@@ -273,7 +279,7 @@ class RedisLane:
     def _claimed(self, term: Term, queues: Sequence[str], asked: int, answer: Any) -> None:
         self._claiming = False
         holds, due, groups = answer
-        if not holds:
+        if not holds or term.lost:  # where the keeper learnt it first, this answer is older than the end of the lease
             self._become_new(term)
             return
         claim = Claim()

@@ -72,7 +72,11 @@ class Opening:
         location = self._terms.location
         try:
             wire = Wire(location, self._terms.timeout, "kernelq-wait")
-            client = int(wire.call("CLIENT", "ID"))
+            try:
+                client = int(wire.call("CLIENT", "ID"))
+            except BaseException:
+                wire.close()
+                raise
         except (*ERRORS, ReplyError) as error:
             raise broker_lost(location, error) from error
         return Link(wire, location, loop, at_once=1 << 14), client

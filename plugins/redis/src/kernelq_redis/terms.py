@@ -63,13 +63,20 @@ class Terms:
         watch(self)
 
     def take(self, lane: object) -> Term:
-        """Return a new term for `lane`, which also gets those that wait for one."""
-        for term in self._terms:
-            if term.lane is None:
-                term.lane = lane
+        """Return a new term for `lane`."""
         term = Term(lane, self.visibility is not None)
         self._terms.append(term)
         return term
+
+    def inherit(self, lane: object) -> list[Term]:
+        """Give `lane` all terms that wait for one, and return them: from now on it settles for them.
+
+        Only a lane whose connections stand may call it, and it sends at once what they have unanswered.
+        """
+        waiting = self.of(None)
+        for term in waiting:
+            term.lane = lane
+        return waiting
 
     def keep(self) -> None:
         """Have the leases renewed from now on, and those of others looked after."""
@@ -91,7 +98,10 @@ class Terms:
         return before
 
     def tags(self, term: Term) -> list[int]:
-        """Return the tags that `term` knows of: in flight, or settled and unanswered."""
+        """Return the tags that `term` knows of: in flight, or settled and unanswered.
+
+        Asked from the keeper's thread, too: a tag is entered in the second before it leaves the first.
+        """
         known = [tag for tag, owner in list(self.flights.items()) if owner is term]
         for _, tags, _ in list(term.unanswered.values()):
             known += tags
