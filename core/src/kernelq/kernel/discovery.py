@@ -105,9 +105,10 @@ def _installed() -> Catalogue:
 def _plugins(folder: str, changed_at: float) -> list[Found]:
     found = []
     for dist in distributions(path=[folder]):
-        if entries := [entry for entry in dist.entry_points if entry.group.startswith("kernelq.")]:
-            told = dist.name, dist.version  # the file is read anew whenever one of them is asked for
-            found += [Found(one.name, one.group, one.value, *told, partial(_drive, one)) for one in entries]
+        if "[kernelq." in (dist.read_text("entry_points.txt") or ""):  # a third of the time of parsing them all
+            told = (metadata := dist.metadata)["Name"], metadata["Version"]  # the file is read anew at each access
+            ours = [entry for entry in dist.entry_points if entry.group.startswith("kernelq.")]
+            found += [Found(one.name, one.group, one.value, *told, partial(_drive, one)) for one in ours]
     return found
 
 

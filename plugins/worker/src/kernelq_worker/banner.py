@@ -30,7 +30,8 @@ def text(worker: Worker) -> str:
     ]
     lines = [
         f"{worker.hostname} KernelQ {__version__}",
-        f"{platform.platform()}, Python {platform.python_version()}",
+        # not platform(), which starts the program `uname` to learn more
+        f"{platform.system()}-{platform.release()}-{platform.machine()}, Python {platform.python_version()}",
         "",
     ]
     lines += [f".> {label + ':':<13} {value}" for label, value in rows]

@@ -45,13 +45,20 @@ def worker(cli: Cli, /, overrides: tuple[str, ...], **options: Any) -> int:
     thread's stack to stderr.
     """
     from kernelq import nodenames
-    from kernelq_worker.titles import entitle
-    from kernelq_worker.worker import Worker
+    from kernelq_worker.garbage import Rest
 
     name = nodenames.default_nodename(options["hostname"])
     name = nodenames.node_format(name, nodenames.default_nodename())
     folder = cli.folder or os.getcwd()
     with Daemon.of(options).entered(name, folder) as daemon:
+        rest = Rest()
+        from kernelq_worker.titles import entitle
+        from kernelq_worker.worker import Worker
+
+        def started() -> None:
+            rest.end()
+            daemon.started()
+
         app = cli.app
         apply(app.conf, overrides)
         _apply_options(app, options)
@@ -69,7 +76,7 @@ def worker(cli: Cli, /, overrides: tuple[str, ...], **options: Any) -> int:
             show_banner=not (cli.quiet or daemon.detach),
             setup_logging=True,
             folder=folder,
-        ).run(daemon.started)
+        ).run(started)
 
 
 def _apply_options(app: KernelQ, options: dict[str, Any]) -> None:
