@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from kernelq_redis.keys import Keys
@@ -34,3 +36,27 @@ def test_what_waits_is_inherited_once(terms):
     assert [old] == terms.inherit("second lane")
     assert [] == terms.inherit("third lane")
     assert ([old, new], [other]) == (terms.of("second lane"), terms.of("living lane"))
+
+
+def test_a_lane_that_comes_while_the_last_term_goes_has_its_lease_renewed(terms, monkeypatch):
+    """The keeper that ends with the old term is not taken for the one of the new."""
+    old = terms.take("first lane")
+    terms.keep()
+    first, rest = terms._keeper, terms.rest
+
+    def come() -> None:
+        terms.take("second lane")
+        terms.keep()
+
+    coming = threading.Thread(target=come)
+
+    def rest_while_it_comes() -> None:
+        coming.start()
+        coming.join(0.1)
+        rest()
+
+    monkeypatch.setattr(terms, "rest", rest_while_it_comes)
+    terms.drop(old)
+    coming.join()
+    assert first is not terms._keeper is not None
+    rest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -60,12 +61,14 @@ class Terms:
         self._number = 0
         self._terms: list[Term] = []
         self._keeper: Keeper | None = None
+        self._lock = threading.RLock()  # the keeper, which drops terms too, is to end with the last of them
         watch(self)
 
     def take(self, lane: object) -> Term:
         """Return a new term for `lane`."""
         term = Term(lane, self.visibility is not None)
-        self._terms.append(term)
+        with self._lock:
+            self._terms.append(term)
         return term
 
     def inherit(self, lane: object) -> list[Term]:
@@ -80,9 +83,10 @@ class Terms:
 
     def keep(self) -> None:
         """Have the leases renewed from now on, and those of others looked after."""
-        if self._keeper is None:
-            self._keeper = Keeper(self)
-            self._keeper.start()
+        with self._lock:
+            if self._keeper is None:
+                self._keeper = Keeper(self)
+                self._keeper.start()
 
     def all(self) -> list[Term]:
         """Return every term whose lease is to be renewed."""
@@ -113,18 +117,20 @@ class Terms:
 
     def drop(self, term: Term) -> int:
         """Forget a term; return how many deliveries it had in flight."""
-        if term in self._terms:
-            self._terms.remove(term)
+        with self._lock:
+            if term in self._terms:
+                self._terms.remove(term)
+            if not self._terms:
+                self.rest()
         mine = [tag for tag, owner in list(self.flights.items()) if owner is term]
         for tag in mine:
             del self.flights[tag]
-        if not self._terms:
-            self.rest()
         return len(mine)
 
     def rest(self) -> None:
         """End the renewals."""
-        keeper, self._keeper = self._keeper, None
+        with self._lock:
+            keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.stop()
 
@@ -135,6 +141,7 @@ class Terms:
 
     def forked(self) -> None:
         """In a forked child: all of it is the parent's."""
+        self._lock = threading.RLock()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.abandon()
