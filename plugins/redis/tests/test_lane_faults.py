@@ -183,24 +183,6 @@ def test_the_message_of_a_stopped_worker_runs_elsewhere(peers, transport, prefix
     assert sent.id == lane.take(1)[0].headers["id"]
 
 
-def test_forgotten_scripts_are_loaded_again(peers, transport, prefix, url, client, tmp_path):
-    """SCRIPT FLUSH while tasks run: every message is run exactly once."""
-    ledger = tmp_path / "ledger"
-    sender = transport.sender()
-    peer = peers.up("consume", url, prefix, ledger)
-    sent = []
-    for _ in range(20):
-        client.script_flush()
-        batch = messages("q", 20)
-        sender.publish_many(batch)
-        sent += [each.id for each in batch]
-    eventually(partial(ran, ledger, sent), 30, wanted="every message was run")
-    peer.terminate()
-    peer.wait(20)
-    sender.close()
-    assert [1] * len(sent) == [ended(ledger)[0][ident] for ident in sent]
-
-
 class Server:
     """A Redis of the test's own, which it may stop and start."""
 
@@ -235,6 +217,25 @@ def server(tmp_path):
     server.start()
     yield server
     server.kill()
+
+
+def test_forgotten_scripts_are_loaded_again(server, peers, settings, prefix, tmp_path):
+    """SCRIPT FLUSH while tasks run: every message is run exactly once."""
+    ledger = tmp_path / "ledger"
+    sender = RedisTransport(server.url, settings).sender()
+    peer = peers.up("consume", server.url, prefix, ledger)
+    sent = []
+    for _ in range(20):
+        with redis.Redis.from_url(server.url) as client:
+            client.script_flush()
+        batch = messages("q", 20)
+        sender.publish_many(batch)
+        sent += [each.id for each in batch]
+    eventually(partial(ran, ledger, sent), 30, wanted="every message was run")
+    peer.terminate()
+    peer.wait(20)
+    sender.close()
+    assert [1] * len(sent) == [ended(ledger)[0][ident] for ident in sent]
 
 
 def test_a_killed_server_comes_back(server, peers, settings, prefix, tmp_path):

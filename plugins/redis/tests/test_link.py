@@ -78,14 +78,16 @@ def test_wait_turns_no_loop(link):
     assert [b"a"] == got
 
 
-def test_a_forgotten_script_is_loaded(link, loop, client, prefix):
+def test_a_forgotten_script_is_loaded(start_server, loop, prefix):
     """NOSCRIPT is no error."""
-    client.script_flush()
+    location = locate(start_server().url)
+    link = Link(Wire(location, 4.0, "kernelq-test"), location, loop)
     got = []
     link.send(call(JOIN, [f"{prefix}alive"], ["c", 1]), got.append)
     link.flush()
     assert loop.run_until(lambda: got)
     assert [[1]] == got
+    link.abort()
 
 
 def test_a_refusal_ends_the_connection(link, loop):
