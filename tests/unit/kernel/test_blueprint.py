@@ -27,6 +27,20 @@ def test_a_provider_starts_before_who_requires_and_who_wants_it() -> None:
     assert plan.waves == (("C",), ("B",), ("A",))
 
 
+def test_another_sort_may_give_the_order() -> None:
+    asked = []
+
+    def sort(names, edges):
+        asked.append((list(names), list(edges)))
+        return ["B", "A"], [["A", "B"]], []
+
+    candidates = [Candidate(step.name, step) for step in (a_step("A"), a_step("B"))]
+    plan = Blueprint("worker", sort).resolve(candidates, NoSettings())
+    assert [step.name for step in plan.steps] == ["B", "A"]
+    assert plan.waves == (("A", "B"),)
+    assert asked == [(["A", "B"], [])]
+
+
 def test_steps_that_do_not_depend_on_each_other_share_a_wave_in_the_order_of_their_names() -> None:
     plan = resolve(a_step("Zoo"), a_step("Ant"), a_step("Bee", requires=[LOOP]), a_step("Hub", provides=[LOOP]))
     assert plan.waves == (("Ant", "Hub", "Zoo"), ("Bee",))

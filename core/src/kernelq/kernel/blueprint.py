@@ -35,8 +35,8 @@ class Candidate:
 class Blueprint:
     """A named set of steps, found under the entry-point group ``kernelq.steps.<name>``."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, sort: graph.Sort = graph.sort) -> None:
+        self.name, self._sort = name, sort
         self.group = f"kernelq.steps.{name}"
 
     def discover(self, discovery: Discovery, added: Iterable[type[Step]] = ()) -> list[Candidate]:
@@ -62,7 +62,7 @@ class Blueprint:
         enabled, disabled = _split(ordered, settings)
         self._refuse_two_runners(enabled)
         edges = sorted(self._edges(enabled, disabled, frozenset(given)))
-        order, waves, ring = graph.sort((one.name for one in enabled), edges)
+        order, waves, ring = self._sort((one.name for one in enabled), edges)
         if ring:
             raise errors.Cycle(self.name, ring, _reasons(ring, edges))
         wave_of = {name: number for number, wave in enumerate(waves) for name in wave}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -18,6 +18,9 @@ class Edge:
     declared_at: str
     """File and line of the step that declared it."""
     distribution: str
+
+
+Sort = Callable[[Iterable[str], Sequence[Edge]], tuple[list[str], list[list[str]], list[str]]]
 
 
 def sort(names: Iterable[str], edges: Sequence[Edge]) -> tuple[list[str], list[list[str]], list[str]]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kernelq.handles import Shutdown
+from kernelq.kernel import graph
 from kernelq.kernel.blueprint import Blueprint, Candidate
 from kernelq.kernel.boot import Boot
 from kernelq.kernel.keys import Context, Key
 from kernelq.kernel.plan import Plan
 from kernelq.keys import APP, BACKEND, LOOP, TRANSPORT, WORKER
-from kernelq_worker import banner, logs
+from kernelq_worker import banner, logs, orders
 from kernelq_worker.aside import aside
 from kernelq_worker.hosts.carried import Logs
 from kernelq_worker.interrupts import Interrupts
@@ -95,7 +96,8 @@ class Worker:
 
     def resolve(self) -> tuple[Plan, Plan]:
         """Return the plans of both blueprints; nothing is started. Raises `BlueprintError`."""
-        return self._resolve(*self._discover())
+        outer, inner = self._discover()
+        return self._resolve(outer, inner)
 
     def _discover(self) -> list[list[Candidate]]:
         found = []
@@ -104,15 +106,28 @@ class Worker:
             found.append(Blueprint(name).discover(self.app.discovery, self.app.added_steps(name)))
         return found
 
-    def _resolve(self, outer: list[Candidate], inner: list[Candidate]) -> tuple[Plan, Plan]:
-        log.debug("| Worker: Building graph...")
-        worker = Blueprint("worker").resolve(outer, self.app.conf, given=GIVEN)
-        log.debug("| Worker: New boot order: {%s}", ", ".join(step.name for step in worker.steps))
-        log.debug("| Consumer: Building graph...")
+    def _resolve(
+        self, outer: list[Candidate], inner: list[Candidate], sort: graph.Sort = graph.sort
+    ) -> tuple[Plan, Plan]:
+        worker = Blueprint("worker", sort).resolve(outer, self.app.conf, given=GIVEN)
         provided = [key for step in worker.steps for key in step.cls.provides]
-        consumer = Blueprint("consumer").resolve(inner, self.app.conf, given=[*GIVEN, *provided])
-        log.debug("| Consumer: New boot order: {%s}", ", ".join(step.name for step in consumer.steps))
+        consumer = Blueprint("consumer", sort).resolve(inner, self.app.conf, given=[*GIVEN, *provided])
         return worker, consumer
+
+    def _plans(self, outer: list[Candidate], inner: list[Candidate]) -> tuple[Plan, Plan]:
+        """Return what `resolve` does, where networkx is in this process only if there is no other way."""
+        log.debug("| Worker, Consumer: Building graph...")
+        try:
+            plans = self._resolve(outer, inner, orders.recall)
+        except orders.Unknown:
+            # It takes 13 MB, which nobody needs once the plans are known, and which cannot be freed.
+            plans = aside(lambda: self._resolve(outer, inner))
+            for plan in plans:
+                orders.keep(plan)
+        for plan in plans:
+            names = ", ".join(step.name for step in plan.steps)
+            log.debug("| %s: New boot order: {%s}", plan.name.capitalize(), names)
+        return plans
 
     def start(self) -> None:
         """Start the steps of the blueprint `worker`; the hosts run then, and nothing is consumed yet."""
@@ -122,9 +137,7 @@ class Worker:
         app.import_modules()
         app.finalize()
         hooks.event("celeryd_init", sender=self.hostname, instance=self, conf=app.conf, options=self.options)
-        found = self._discover()
-        # networkx takes 13 MB, which nobody needs once the plans are known, and which cannot be freed.
-        self.plans = aside(lambda: self._resolve(*found))
+        self.plans = self._plans(*self._discover())
         context = self._context
         context[APP], context[WORKER] = app, self
         context[TRANSPORT], context[BACKEND] = app.transport, app.backend
