@@ -119,3 +119,11 @@ def test_settings_that_the_worker_takes_as_options_are_listed():
 
     assert (conf, "-c/--concurrency=N") == spelled["worker_concurrency"]
     assert "timezone" not in spelled
+
+
+def test_no_value_is_shown_where_the_whole_is_printed():
+    """Passwords may be in more of them than in those that are known as secrets."""
+    conf = Conf()
+    conf.broker_transport_options = {"sentinel_kwargs": {"password": "hunter2"}}
+
+    assert "hunter2" not in repr(conf)

@@ -32,7 +32,7 @@ def _concurrency(value: int | str) -> str | None:
     return 'it must be a number above 0, or "auto"'
 
 
-@attrs.define(slots=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
+@attrs.define(slots=False, kw_only=True, eq=False, repr=False, on_setattr=attrs.setters.NO_OP)
 class Conf(Settings):
     """The settings of an app. `explain` tells of each what it means and where its value came from.
 

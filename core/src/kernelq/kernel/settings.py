@@ -29,8 +29,8 @@ def setting(
     """
     metadata = {"doc": doc, "secret": secret, "check": check, "option": option}
     if default in (dict, list, set):
-        return attrs.field(factory=default, metadata=metadata)
-    return attrs.field(default=default, metadata=metadata)
+        return attrs.field(factory=default, metadata=metadata, repr=not secret)
+    return attrs.field(default=default, metadata=metadata, repr=not secret)
 
 
 @attrs.define(slots=False, kw_only=True, on_setattr=attrs.setters.NO_OP)
