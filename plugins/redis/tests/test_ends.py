@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kernelq.kernel.errors import BrokerLost
@@ -135,7 +137,7 @@ class Looking:
             raise BrokerLost("it broke")
 
 
-class Leaving(dict):
+class Leaving(dict[int, Any]):
     """Flights; notes what the keeper's thread would see of a term when one has left."""
 
     def __init__(self, look, flights):
