@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from kernelq_testkit.waiting import patience
+
 settings.register_profile("kernelq", deadline=None)  # speed is a benchmark's business, never a test's
 settings.load_profile("kernelq")
 
@@ -17,6 +19,14 @@ settings.load_profile("kernelq")
 asyncio.set_event_loop(None)
 
 ROOT = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take a test for one that hangs only after as much longer as `kernelq_testkit.waiting.patience` says."""
+    usual = float(config.getini("timeout"))
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        item.add_marker(pytest.mark.timeout(patience(own.args[0] if own else usual)), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from typing import Any
 import attrs
 import pytest
 
+from kernelq_testkit.waiting import patience
+
 PEERS = Path(__file__).parent / "peers"
 REDIS = os.environ.get("KERNELQ_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 AMQP = os.environ.get("KERNELQ_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
@@ -65,7 +67,9 @@ class Site:
     def client(self, module: str, calls: list[dict[str, Any]]) -> tuple[float, list[dict[str, Any]]]:
         """Send `calls` from a client of a peer; return when, and what it saw of each."""
         command = [self.interpreter(module), "client.py", module, json.dumps(calls)]
-        done = subprocess.run(command, cwd=PEERS, env=self.environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, cwd=PEERS, env=self.environment, capture_output=True, text=True, timeout=patience(120)
+        )
         assert 0 == done.returncode, done.stderr
         sent_at, outcomes = json.loads(done.stdout)
         return sent_at, outcomes

@@ -21,6 +21,7 @@ import redis
 from ledger import Ledger
 
 from kernelq import KernelQ
+from kernelq_testkit.waiting import patience
 
 from .conftest import PEERS, REDIS
 
@@ -107,7 +108,7 @@ class Site:
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
         """Wait for what other processes do."""
-        began = time.monotonic()
+        began, timeout = time.monotonic(), patience(timeout)
         while not condition():
             assert time.monotonic() - began < timeout, f"waited {timeout} seconds for {what}\n{self.logs()}"
             threading.Event().wait(0.05)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 from kernelq import KernelQ
+from kernelq_testkit.waiting import patience
 
 T = TypeVar("T")
 
@@ -162,7 +163,7 @@ class WorkerProcess:
             return sum(text in line for line in self.lines) >= times or not self._reader.is_alive()
 
         with self._changed:
-            self._changed.wait_for(seen, timeout)
+            self._changed.wait_for(seen, patience(timeout))
         assert sum(text in line for line in self.lines) >= times, f"no {text!r} in:\n{self.log}"
         return self.log
 
@@ -183,7 +184,7 @@ class WorkerProcess:
     def exit_code(self, timeout: float = 60.0) -> int:
         """Wait for its end."""
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.log}") from None
 
@@ -208,6 +209,7 @@ class WorkerProcess:
 
 def wait_until(condition: Callable[[], T], what: str, timeout: float = 60.0) -> T:
     """Wait for something that another process does, and that gives no signal of its own; return it."""
+    timeout = patience(timeout)
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {timeout} seconds for {what}"

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from kernelq_testkit.waiting import patience
+
 REDIS = os.environ.get("KERNELQ_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 AMQP = os.environ.get("KERNELQ_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
@@ -156,6 +158,7 @@ class Cluster:
 
 def until(condition: Callable[[], object], what: Callable[[], str], timeout: float = 60.0) -> None:
     """Wait for something that another process does, and that gives no signal of its own."""
+    timeout = patience(timeout)
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"waited {timeout} seconds for {what()}"
@@ -259,7 +262,7 @@ def hold(cluster: Cluster, by: str, one: str) -> None:
         cluster.app.control.election(**arguments)
     else:
         call = [sys.executable, "ask.py", json.dumps(["election", arguments, {}])]
-        subprocess.run(call, cwd=cluster.folder, env=cluster.environment, check=True, timeout=60)
+        subprocess.run(call, cwd=cluster.folder, env=cluster.environment, check=True, timeout=patience(60))
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from typing import Any
 import processes
 import pytest
 
+from kernelq_testkit.waiting import patience
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -24,7 +26,11 @@ def run(project: Any) -> Iterator[Run]:
 
     def called(*words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*command, *before, "worker", *words], cwd=project.folder, capture_output=True, text=True, timeout=120
+            [*command, *before, "worker", *words],
+            cwd=project.folder,
+            capture_output=True,
+            text=True,
+            timeout=patience(120),
         )
 
     yield called

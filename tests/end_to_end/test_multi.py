@@ -14,6 +14,7 @@ import processes
 import pytest
 
 from kernelq.pidfile import holder
+from kernelq_testkit.waiting import patience
 
 Multi = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,7 +28,7 @@ def multi(project: Any) -> Iterator[Multi]:
 
     def called(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "kernelq", "multi", *words]
-        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, timeout=patience(120))
 
     yield called
     for path in project.folder.glob("*.pid"):

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from kernelq_testkit.waiting import patience
+
 POOLS = ["prefork", "threads", "asyncio", "gevent"]
 
 
 def control(folder: Path, *words: str) -> tuple[int, str]:
     """Type `kernelq control …` for the worker; return exit code and output."""
     command = [sys.executable, "-m", "kernelq.cli.main", "-A", "tasks", "control", *words, "-d", "w1@test", "-t", "20"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=patience(60))
     return done.returncode, done.stdout + done.stderr
 
 
@@ -31,7 +33,7 @@ def test_slots_come_and_go_and_hosts_are_replaced(project: Any, start: Any, unti
     hosts = {project.pid_of(key) for key in ("a", "b", "c")}  # three at a time
     for key in ("a", "b", "c"):
         project.let_go(key)
-    assert ["a", "b", "c"] == [one.get(timeout=60) for one in first]
+    assert ["a", "b", "c"] == [one.get(timeout=patience(60)) for one in first]
 
     code, output = control(project.folder, "pool_shrink", "2")
     assert (0, "pool will shrink") == (code, output.splitlines()[1].strip()), output
@@ -49,14 +51,14 @@ def test_slots_come_and_go_and_hosts_are_replaced(project: Any, start: Any, unti
 
 def ran_in(project: Any, key: str) -> int:
     """Run a task of this key, and return the process that ran it."""
-    project.send("work", key).get(timeout=60)
+    project.send("work", key).get(timeout=patience(60))
     return int(project.pid_of(key))
 
 
 def most_at_once(project: Any, keys: list[str]) -> int:
     """Run tasks of these keys, and return how many of them ran at a time at most."""
     for one in [project.send("work", key, 0.1) for key in keys]:
-        one.get(timeout=60)
+        one.get(timeout=patience(60))
     running = most = 0
     for word, key, _ in project.ledger():
         if key in keys:

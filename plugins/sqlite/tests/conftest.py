@@ -13,6 +13,7 @@ import pytest
 
 from kernelq.delivery import Settlement, Verdict
 from kernelq.message import Message
+from kernelq_testkit.waiting import patience
 
 
 class TinyLoop:
@@ -74,6 +75,7 @@ class TinyLoop:
 
     def until(self, condition, seconds=30.0):
         """Turn until `condition()` is true; fails the test after `seconds`."""
+        seconds = patience(seconds)
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"not within {seconds} s"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kernelq_testkit.waiting import patience
+
 PEER = Path(__file__).with_name("peer.py")
 
 
@@ -48,6 +50,7 @@ def left(url):
 
 
 def until(condition, seconds):
+    seconds = patience(seconds)
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kernelq_testkit.waiting import patience
+
 
 def demo(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kernelq", "demo", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patience(90))
 
 
 def test_a_host_is_killed_halfway_and_every_task_is_executed(tmp_path: Path) -> None:

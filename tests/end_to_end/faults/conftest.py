@@ -29,6 +29,7 @@ from ledger import Ledger, Tally
 
 from kernelq import KernelQ
 from kernelq.kernel.discovery import Discovery
+from kernelq_testkit.waiting import patience
 
 POOLS = [name for name in Discovery().names("kernelq.pools") if name != "solo"]
 """The pools whose tasks run in other processes."""
@@ -171,7 +172,7 @@ class Scene:
 
     def until(self, condition: Callable[[], object], what: str, timeout: float = 60.0, look: float = 0.02) -> float:
         """Wait for something that other processes do; return the seconds that it took."""
-        began = time.monotonic()
+        began, timeout = time.monotonic(), patience(timeout)
         while not condition():
             assert time.monotonic() - began < timeout, f"waited {timeout} seconds for {what}\n{self.logs()}"
             threading.Event().wait(look)
@@ -231,7 +232,7 @@ class Worker:
     def exit_code(self, timeout: float = 60.0) -> int:
         """Wait for its end."""
         try:
-            return self.process.wait(timeout)
+            return self.process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.log()}") from None
 

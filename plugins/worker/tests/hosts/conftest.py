@@ -20,6 +20,7 @@ from kernelq.handles import HostLink
 from kernelq.job import Job
 from kernelq.kernel.contracts.pool import HostKind, Layout, PoolCapability
 from kernelq.outcome import Outcome
+from kernelq_testkit.waiting import patience
 from kernelq_worker.hosts.loss import Loss
 from kernelq_worker.hosts.policy import HostPolicy
 from kernelq_worker.hosts.spawn import Fork
@@ -200,7 +201,7 @@ class Rig:
 
     def until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Turn the loop until `condition` holds; fail with the pool's figures where it does not in time."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience(timeout)
         timer = self.loop.call_repeatedly(0.02, lambda: None)
         while not condition():
             self.loop.turn()
@@ -217,7 +218,7 @@ class Rig:
 
         Then more is sent ahead than there are slots. One burst is enough on an idle machine.
         """
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience(PATIENCE)
         while self.pool.free <= self.pool.concurrency or not start:
             assert time.monotonic() < end, f"jobs that do nothing are not short: {self.pool.info()}"
             seen = self.book.seen + 500
