@@ -20,10 +20,13 @@ from pathlib import Path
 
 import attrs
 
+from kernelq_testkit.waiting import patience
+
 FENCE = re.compile(r"^```(?P<kind>\w+)(?P<rest>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 NOT_RUN = re.compile(r"(pip|uv|nox|python3 -m pip|kernelq --install-completion)\b")
 TIMEOUT = 120
+"""Seconds for a command."""
 UNANSWERED, TRIES = "no worker answered within", 5
 """Control waits a second for replies, which a loaded machine may not have; a reader would ask again."""
 
@@ -94,6 +97,7 @@ class Reader:
     def _type(self, command: str, expected: list[str]) -> None:
         if NOT_RUN.match(command):
             return
+        command = re.sub(r"\btimeout (\d+)\b", lambda found: f"timeout {patience(float(found[1])):g}", command)
         if command.endswith("&"):
             self._start(command.removesuffix("&").strip())
             return
@@ -104,7 +108,12 @@ class Reader:
     def _run(self, command: list[str], what: str) -> str:
         for _ in range(TRIES):
             done = subprocess.run(
-                command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=patience(TIMEOUT),
             )
             if UNANSWERED not in done.stdout + done.stderr:
                 break
@@ -142,7 +151,7 @@ class Reader:
         codes = []
         for process, _ in self._background:
             try:
-                codes.append(process.wait(60))
+                codes.append(process.wait(patience(60)))
             except subprocess.TimeoutExpired:
                 process.kill()
                 codes.append(process.wait())

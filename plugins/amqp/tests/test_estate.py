@@ -84,7 +84,7 @@ def test_a_settlement_may_come_before_the_copy(transport, loop, amqp_queue, send
     estate._channel.on_deliver = lambda *what: kept.append(what)
     lane.lane.begin(taken)
     lane.settle(taken)
-    assert loop.run_until(lambda: kept, 10)
+    assert loop.run_until(lambda: kept, 60)
     estate._channel.on_deliver = came
     for what in kept:
         came(*what)

@@ -112,10 +112,10 @@ def test_a_deleted_queue_is_declared_again(lane, loop, amqp_queue, channel, send
     lane.lane.want(2)
     loop.run_for(0.2)
     channel.queue_delete(amqp_queue)
-    assert loop.run_until(lambda: "was deleted" in caplog.text, 10)
+    assert loop.run_until(lambda: "was deleted" in caplog.text, 60)
     loop.run_for(0.2)
     send(message(amqp_queue, id="after"))
-    assert loop.run_until(lambda: lane.ids == ["after"], 10)
+    assert loop.run_until(lambda: lane.ids == ["after"], 60)
 
 
 def test_surplus_goes_back_to_who_can_use_it(transport, loop, amqp_queue, send, monkeypatch):
@@ -142,7 +142,7 @@ def test_what_cannot_be_decoded_is_buried_with_its_reason(transport, lane, loop,
     bad._serialize_properties = lambda: b"\x04\x00" + b"\x02\xff\xfe"
     channel.basic_publish(bad, routing_key=amqp_queue)
     channel.basic_publish(amqp.Message(b"good", application_headers={"id": "good"}), routing_key=amqp_queue)
-    assert loop.run_until(lambda: lane.ids == ["good"], 10)
+    assert loop.run_until(lambda: lane.ids == ["good"], 60)
     loop.run_for(0.3)
     (letter,) = transport.admin().dead(amqp_queue)
     assert "cannot be decoded" in letter.reason

@@ -13,7 +13,7 @@ from kernelq_amqp.delays import UNDELIVERED
 from kernelq_amqp.transport import AmqpTransport
 from kernelq_testkit.consuming import Consuming
 from kernelq_testkit.messages import message, messages
-from kernelq_testkit.waiting import eventually
+from kernelq_testkit.waiting import eventually, patience
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -111,7 +111,7 @@ def test_what_is_due_for_a_queue_that_is_gone_holds_up_nothing(node, loop):
     """More than the thirty-two that RabbitMQ has under way at a time; they are kept in a queue of their own."""
     transport = AmqpTransport(node.url)
     sender = transport.sender()
-    eta = time.time() + 4
+    eta = time.time() + patience(4)  # by then the queue is gone
     sender.publish_many([message("gone", id=f"gone-{number}", eta=eta) for number in range(40)])
     sender.publish(message("there", id="there", eta=eta + 2))  # its way ends in the same level
     sender.close()
@@ -119,7 +119,7 @@ def test_what_is_due_for_a_queue_that_is_gone_holds_up_nothing(node, loop):
         connection.default_channel.queue_delete("gone")
         lane = Consuming(transport, loop, "there")
         lane.lane.want(1)
-        assert loop.run_until(lambda: "there" in lane.ids, 60)
+        assert loop.run_until(lambda: "there" in lane.ids, patience(60))
         lane.settle(lane.deliveries)
         lane.lane.close()
         channel = connection.default_channel

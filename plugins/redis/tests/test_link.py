@@ -19,7 +19,7 @@ from kernelq_worker.loop import WorkerLoop
 class Loop(WorkerLoop):
     """The worker's, which watches a descriptor for reading and for writing at once."""
 
-    def run_until(self, condition, timeout=5.0):
+    def run_until(self, condition, timeout=60.0):
         ends = time.monotonic() + timeout
         while not condition() and time.monotonic() < ends:
             self.turn(0.05)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kernelq_testkit import Leftovers, eventually
+from kernelq_testkit.waiting import VARIABLE
 
 
 @pytest.fixture
@@ -86,8 +87,9 @@ def test_eventually_returns_what_became_true():
     assert eventually(lambda: next(values)) == 7
 
 
-def test_eventually_tells_the_last_value():
+def test_eventually_tells_the_last_value(monkeypatch):
     """The failure shows what was wanted and what was there."""
+    monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(AssertionError, match=r"a wonder was not so within 0.05 s; the last value was 0"):
         eventually(lambda: 0, 0.05, wanted="a wonder")
 

@@ -26,7 +26,7 @@ def test_what_had_not_begun_in_a_stopped_worker_runs_elsewhere_only(name: str, s
     scene.until(lambda: scene.ledger.keys("start") == ["a"], "the first task")
     scene.until(lambda: (asked.active() or {}).get(stopped.node), "its worker to know that it runs")
     scene.send_many("work", ["b", "c", "d"])
-    scene.until(lambda: scene.queue().in_flight == 4, "the others to be taken")
+    scene.until(lambda: stopped.log().count("] received") == 4, "the others to be taken")
 
     scene.halt(stopped)
     other = scene.start("prefork", "-c", "2", name="w2")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kernelq.delivery import Settlement, Verdict
+from kernelq_testkit import waiting
 
 if TYPE_CHECKING:
     from kernelq.delivery import Delivery
@@ -33,7 +34,7 @@ class Consuming:
 
     def take(self, count: int, timeout: float | None = None) -> list[Delivery]:
         """Give credit for `count` more deliveries and wait for them; fails when they do not come in time (seconds)."""
-        timeout = self.patience if timeout is None else timeout
+        timeout = waiting.patience(self.patience if timeout is None else timeout)
         start = len(self.deliveries)
         self.lane.want(count)
         came = self.loop.run_until(lambda: len(self.deliveries) >= start + count, timeout)

@@ -10,6 +10,8 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, ClassVar
 
+from kernelq_testkit import waiting
+
 if TYPE_CHECKING:
     from kernelq.job import Job
     from kernelq.outcome import Outcome
@@ -61,8 +63,11 @@ class FakeLink:
         return found
 
     def wait_for(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
-        """Wait until `condition()` holds; return whether it came true. `timeout` is in seconds, `patience` if None."""
-        deadline = monotonic() + (self.patience if timeout is None else timeout)
+        """Wait until `condition()` holds; return whether it came true. `timeout` is in seconds, `patience` if None.
+
+        It is as much longer as `kernelq_testkit.waiting.patience` says.
+        """
+        deadline = monotonic() + waiting.patience(self.patience if timeout is None else timeout)
         while not self._holds(condition):
             if monotonic() >= deadline:
                 return self._holds(condition)
