@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -171,7 +170,7 @@ def test_limits_that_race_with_the_end_of_tasks_leave_one_outcome_each():
                 meant.add(current)
                 time.sleep(current % 10 * 0.0001)
                 link.interrupt(current, SoftTimeLimitExceeded)
-        ends = {(outcome.state, re.split("[(:]", outcome.detail)[0]) for outcome in link.outcomes.values()}
+        ends = {(outcome.state, outcome.detail.partition("(")[0]) for outcome in link.outcomes.values()}
         assert {("SUCCESS", "None"), ("FAILURE", "SoftTimeLimitExceeded")} == ends
 
     hosted(execute, drive)
