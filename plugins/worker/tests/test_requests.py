@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import queue
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +16,7 @@ from kernelq.kernel.errors import BackendUnreachable, BrokerLost, BrokerUnreacha
 from kernelq.message import Message
 from kernelq.outcome import Outcome, Record
 from kernelq.request import Request
+from kernelq_testkit.waiting import patience
 from kernelq_worker.hosts.loss import Loss, LossKind
 from kernelq_worker.requests import Ledger
 from kernelq_worker.settling import Settler
@@ -77,6 +81,21 @@ class Backend:
         self.stored += records
 
 
+class Loop:
+    """Calls nothing by itself; `heed` waits for what a thread asks for."""
+
+    def __init__(self) -> None:
+        self.asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> None: ...
+
+    def call_soon(self, call: Callable[..., None], *args: Any) -> None:
+        self.asked.put(partial(call, *args))
+
+    def heed(self) -> None:
+        self.asked.get(timeout=patience(30))()
+
+
 class World:
     """A ledger with everything around it made of fakes; `now` is the settler's clock."""
 
@@ -84,16 +103,22 @@ class World:
         self.lane, self.pool, self.sender, self.backend = Lane(commits), Pool(), Sender(), Backend()
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: 0.0)
-        for module in ("settling", "backoff"):
+        for module in ("settling", "storing", "backoff"):
             monkeypatch.setattr(f"kernelq_worker.{module}.time", clock)
-        loop: Any = SimpleNamespace(call_later=lambda seconds, call: None)
-        settler = Settler(loop, self.sender, self.backend, patience=60.0, failure=lambda *_, **__: None)
+        self.loop: Any = Loop()
+        settler = Settler(self.loop, self.sender, self.backend, patience=60.0, failure=lambda *_, **__: None)
         self.ledger = Ledger(settler, losses=Losses())
         self.ledger.pool = self.pool
         self.ledger.attach(self.lane)
 
     def run(self, request: Request, outcome: Outcome) -> None:
         self.ledger.finished([(request.job.id, outcome)])
+        self.ledger.flush()
+
+    def try_again(self) -> None:
+        """Flush, and wait for what a thread stores then; its end is taken by the next flush, as in a turn."""
+        self.ledger.flush()
+        self.loop.heed()
         self.ledger.flush()
 
     def verdicts(self) -> list[tuple[Any, Verdict]]:
@@ -139,7 +164,7 @@ def test_a_task_is_settled_after_what_it_sent_and_after_its_result(world: World)
     assert ([MESSAGE], [], []) == (world.sender.sent, world.backend.stored, world.lane.settled)
 
     world.backend.away, world.now = False, world.now + 5
-    world.ledger.flush()
+    world.try_again()
     assert [MESSAGE] == world.sender.sent, "sent once"
     assert [RECORD] == world.backend.stored
     assert [("t1", Verdict.ACK)] == world.verdicts()
@@ -161,7 +186,7 @@ def test_a_store_that_stays_away_gives_the_delivery_back(world: World) -> None:
     world.run(one, Outcome("SUCCESS", record=RECORD))
 
     world.now += 61
-    world.ledger.flush()
+    world.try_again()
 
     assert [("t1", Verdict.DEFER)] == world.verdicts()
     assert not world.ledger.busy

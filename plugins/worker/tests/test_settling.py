@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from kernelq.delivery import Delivery, Settlement, Verdict
 from kernelq.kernel.errors import BackendUnreachable, BrokerLost, BrokerUnreachable, ConfigurationError
 from kernelq.message import Message
 from kernelq.outcome import Record
+from kernelq_testkit.waiting import patience
 from kernelq_worker import records
 from kernelq_worker.loop import WorkerLoop
 from kernelq_worker.settling import Settler
@@ -352,6 +354,37 @@ def test_what_its_lane_cannot_even_bury_holds_up_nobody(
 
     assert (0, (0, 1)) == (settler.waiting, scene.left())
     assert "cannot be settled" in caplog.text
+
+
+def test_what_has_no_result_does_not_wait_for_a_silent_store(apart: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends of tasks and what they have sent go on while a thread waits for the store's answer."""
+    asked, answers = threading.Event(), threading.Event()
+    store_many = apart.store.store_many
+
+    def silent(batch: Sequence[Record]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise BackendUnreachable("no answer")
+        apart.loop.call_soon(asked.set)
+        answers.wait(patience(30))
+        store_many(batch)
+
+    monkeypatch.setattr(apart.store, "store_many", silent)
+    settler = apart.settler()
+    first, second, third = apart.deliver("a", "b", "c")
+    settler.add(ack(first), (), record("a"))
+    apart.loop.on_turn(settler.flush)
+    apart.loop.run(asked.is_set)
+
+    settler.add(ack(second))
+    settler.add(ack(third), (message("next c"),))
+    settler.flush()
+    assert (1, (1, 1)) == (settler.waiting, apart.left())
+    assert "PENDING" == apart.result("a")[0]
+
+    answers.set()
+    monkeypatch.setattr(apart.store, "store_many", store_many)
+    apart.loop.run(lambda: not settler.waiting)
+    assert ("SUCCESS", (1, 0)) == (apart.result("a")[0], apart.left())
 
 
 def test_a_store_that_is_set_up_wrongly_is_like_one_that_is_away(apart: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,7 @@ def test_results_wait_for_a_store_that_is_away(app: KernelQ, run: Any) -> None:
         store(records)
 
     settler = running.worker.context[REQUESTS].settler
-    settler._store_many = store_many
+    settler._storing._store_many = store_many
     settler._commits = False  # as with a store of its own
     away.set()
 
