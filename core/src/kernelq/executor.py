@@ -15,7 +15,7 @@ from kernelq.bodies import BodyReader, Refused
 from kernelq.context import TaskRequest, _current
 from kernelq.delivery import Verdict
 from kernelq.errorinfo import error_info, own_frames
-from kernelq.exceptions import INTERRUPTS, SoftTimeLimitExceeded
+from kernelq.exceptions import INTERRUPTS
 from kernelq.interruptible import plain
 from kernelq.keptloop import KeptLoop, run_aside
 from kernelq.outcome import Outcome, Record
@@ -95,6 +95,21 @@ class Executor:
             except INTERRUPTS:  # the job has ended, and its outcome stands
                 pass
 
+    def interrupted(self, job: Job, error: BaseException) -> Outcome:
+        """Return the outcome of a job that failed with `error`, where no line of its task was there to be told.
+
+        `error` is what a time limit raised while the job was being prepared, or had ended.
+        """
+        prepared = self._prepare(job)
+        if isinstance(prepared, Outcome):
+            return prepared
+        tracer, request = prepared
+        token = _current.set(request)
+        try:
+            return tracer.broken(job, request, plain(error), 0.0)
+        finally:
+            _current.reset(token)
+
     def is_async(self, job: Job) -> bool:
         """Tell whether `execute_async` is the way to run `job`: its task is an ``async def`` function, or wraps one."""
         try:
@@ -155,6 +170,8 @@ class Executor:
             return tracer, TaskRequest.of(job, args, kwargs, embed, self._hostname)
         except Refused as refused:
             return Outcome(REJECTED, Verdict.BURY, reason=str(refused), detail=str(refused))
+        except INTERRUPTS:
+            raise
         except BaseException as error:  # noqa: BLE001 - whatever a message holds, the slot lives on
             return _unprepared(job, error)
 
@@ -222,9 +239,9 @@ async def _aside(function: Callable[..., Any], *args: Any) -> tuple[Any, BaseExc
 def _unprepared(job: Job, error: BaseException) -> Outcome:
     info = str(error_info(error))
     detail = f"{type(error).__name__}: {said(error)}"
-    if isinstance(error, Exception) and not isinstance(error, MemoryError | SoftTimeLimitExceeded):
+    if isinstance(error, Exception) and not isinstance(error, MemoryError):
         return Outcome(REJECTED, Verdict.BURY, reason=f"cannot be run: {detail}", detail=detail, traceback=info)
-    # An interrupt, or no memory: the message is not to blame, and has not been run.
+    # No memory, or the end of the process: the message is not to blame, and has not been run.
     return Outcome(FAILURE, Verdict.REQUEUE, reason=detail, detail=detail, traceback=info)
 
 

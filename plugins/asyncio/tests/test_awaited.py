@@ -11,22 +11,20 @@ from kernelq.exceptions import SoftTimeLimitExceeded
 from kernelq.job import Job
 from kernelq.outcome import Outcome
 from kernelq_asyncio.awaited import Awaited
+from kernelq_testkit.executes import Executes
 
 JOB = Job(1, "t", "id", {}, b"", {}, "", "", {})
 
 
-class Execute:
+class Awaits(Executes):
     """Runs a coroutine function as the job."""
 
-    def __init__(self, function):
-        self.function = function
-
     async def execute_async(self, job):
-        return await self.function()
+        return await self._function()
 
 
 def awaited(function) -> Awaited:
-    return Awaited(asyncio.get_running_loop(), Execute(function), JOB)
+    return Awaited(asyncio.get_running_loop(), Awaits(function), JOB)
 
 
 async def test_it_keeps_the_outcome():

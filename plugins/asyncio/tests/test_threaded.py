@@ -11,18 +11,9 @@ from kernelq.exceptions import SoftTimeLimitExceeded, TimeLimitInterrupt
 from kernelq.job import Job
 from kernelq.outcome import Outcome
 from kernelq_asyncio.threaded import Threaded
+from kernelq_testkit.executes import Executes
 
 JOB = Job(1, "t", "id", {}, b"", {}, "", "", {})
-
-
-class Execute:
-    """Runs a function as the job."""
-
-    def __init__(self, function):
-        self.function = function
-
-    def __call__(self, job):
-        return self.function(job)
 
 
 @pytest.mark.parametrize("error", [SoftTimeLimitExceeded, TimeLimitInterrupt])
@@ -37,7 +28,7 @@ def test_an_interrupt_is_raised_in_the_running_job(error):
         except error:
             return Outcome("INTERRUPTED")
 
-    threaded = Threaded(Execute(work), JOB)
+    threaded = Threaded(Executes(work), JOB)
     assert not threaded.interrupt(error)
     thread = threading.Thread(target=threaded.run)
     thread.start()
@@ -53,7 +44,7 @@ def test_what_comes_out_of_a_job_is_a_failure():
     def leaves(job: Job) -> Outcome:
         raise SystemExit(3)
 
-    threaded = Threaded(Execute(leaves), JOB)
+    threaded = Threaded(Executes(leaves), JOB)
     threaded.run()
 
     assert ("FAILURE", "SystemExit(3)") == (threaded.outcome.state, threaded.outcome.detail)
@@ -73,7 +64,7 @@ def test_interrupts_that_race_with_the_end_hit_no_later_job():
     other.start()
     try:
         for _ in range(3_000):
-            now.append(one := Threaded(Execute(lambda job: Outcome("SUCCESS", detail=str(sum(range(50))))), JOB))
+            now.append(one := Threaded(Executes(lambda job: Outcome("SUCCESS", detail=str(sum(range(50))))), JOB))
             one.run()
             now.clear()
             assert one.outcome.state in ("SUCCESS", "FAILURE")

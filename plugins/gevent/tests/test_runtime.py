@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 from kernelq.job import Job
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_testkit.link import FakeLink
 
 
@@ -41,7 +42,7 @@ def serve(
 
     driver = gevent.spawn(drive)
     with gevent.Timeout(50):
-        GeventRuntime(slots).serve(link, execute)
+        GeventRuntime(slots).serve(link, Executes(execute))
     driver.get()
     assert sorted(link.outcomes) == list(range(count))
     return link

@@ -17,11 +17,12 @@ import pytest
 from kernelq import KernelQ
 from kernelq.exceptions import SoftTimeLimitExceeded
 from kernelq.job import Job
-from kernelq.kernel.contracts.pool import Layout
+from kernelq.kernel.contracts.pool import Execute, Layout
 from kernelq.outcome import Outcome
 from kernelq_prefork import Prefork
 from kernelq_prefork.runtime import SIGNAL, PreforkRuntime
 from kernelq_testkit.child import run_in_child
+from kernelq_testkit.executes import Executes
 from kernelq_testkit.link import FakeLink
 
 
@@ -33,7 +34,7 @@ def job(number: int) -> Job:
     return Job(number, "t", "t", {}, b"", {}, "", "", {})
 
 
-def hosted(execute: Callable[[Job], Outcome], drive: Callable[[FakeLink, PreforkRuntime], None]) -> None:
+def hosted(execute: Execute, drive: Callable[[FakeLink, PreforkRuntime], None]) -> None:
     """Serve in the main thread of a child, while `drive` runs in a thread beside it."""
 
     def child() -> None:
@@ -48,7 +49,7 @@ def hosted(execute: Callable[[Job], Outcome], drive: Callable[[FakeLink, Prefork
 
         thread = threading.Thread(target=beside)
         thread.start()
-        runtime.serve(link, execute)  # type: ignore[arg-type]  # it never awaits
+        runtime.serve(link, execute)
         thread.join()
         if failures:
             raise failures[0]
@@ -109,7 +110,7 @@ def test_an_interrupt_ends_a_system_call(wait):
         assert link.wait_for(lambda: 1 in link.outcomes)
         assert ("INTERRUPTED", [True]) == (link.outcomes[1].state, link.found)
 
-    hosted(execute, drive)
+    hosted(Executes(execute), drive)
 
 
 def test_an_interrupt_hits_only_the_job_that_is_meant():
@@ -140,7 +141,7 @@ def test_an_interrupt_hits_only_the_job_that_is_meant():
         assert hit <= raised <= meant
         assert len(hit) > 10
 
-    hosted(execute, drive)
+    hosted(Executes(execute), drive)
 
 
 def test_limits_that_race_with_the_end_of_tasks_leave_one_outcome_each():
@@ -196,7 +197,7 @@ def test_an_interrupt_finds_its_way_however_the_task_goes_to_sleep():
         # Those that were met before their first line failed without it.
         assert {"INTERRUPTED", "FAILURE"} >= {outcome.state for outcome in link.outcomes.values()}
 
-    hosted(execute, drive)
+    hosted(Executes(execute), drive)
 
 
 def test_an_interrupt_is_not_lost_in_a_finaliser():
@@ -225,7 +226,7 @@ def test_an_interrupt_is_not_lost_in_a_finaliser():
         assert link.wait_for(lambda: 1 in link.outcomes)
         assert "INTERRUPTED" == link.outcomes[1].state
 
-    hosted(execute, drive)
+    hosted(Executes(execute), drive)
 
 
 def test_a_signal_that_nobody_asked_for_changes_nothing():
@@ -244,7 +245,7 @@ def test_a_signal_that_nobody_asked_for_changes_nothing():
         assert link.wait_for(lambda: 1 in link.outcomes)
         assert "SUCCESS" == link.outcomes[1].state
 
-    hosted(execute, drive)
+    hosted(Executes(execute), drive)
 
 
 def test_the_handler_of_before_comes_back():
@@ -254,7 +255,7 @@ def test_the_handler_of_before_comes_back():
         signal.signal(SIGNAL, signal.SIG_IGN)
         link = FakeLink()
         link.end()
-        PreforkRuntime().serve(link, lambda job: Outcome("SUCCESS"))  # type: ignore[arg-type]
+        PreforkRuntime().serve(link, Executes(lambda job: Outcome("SUCCESS")))
         assert signal.SIG_IGN == signal.getsignal(SIGNAL)
 
     assert "" == run_in_child(child)

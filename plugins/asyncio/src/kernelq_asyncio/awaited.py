@@ -9,7 +9,6 @@ from kernelq.delivery import Verdict
 from kernelq.interruptible import Interruptible, plain
 from kernelq.outcome import Outcome
 from kernelq.states import FAILURE
-from kernelq.texts import shown
 
 if TYPE_CHECKING:
     from kernelq.job import Job
@@ -21,10 +20,10 @@ _NOT_BEGUN = "it was cancelled before it began, by another task of its host"
 class Awaited:
     """Runs one job as a coroutine; ends with an outcome whatever is done to its task."""
 
-    __slots__ = ("_execution", "_loop", "outcome")
+    __slots__ = ("_execute", "_execution", "_job", "_loop", "outcome")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, execute: Execute, job: Job) -> None:
-        self._loop = loop
+        self._loop, self._execute, self._job = loop, execute, job
         self._execution = Interruptible(execute.execute_async(job))
         self.outcome = Outcome(FAILURE, Verdict.REQUEUE, reason=_NOT_BEGUN, detail=_NOT_BEGUN)
 
@@ -33,7 +32,7 @@ class Awaited:
         try:
             self.outcome = await self._execution
         except BaseException as error:  # noqa: BLE001 - nothing that comes out of a job ends the loop
-            self.outcome = Outcome(FAILURE, detail=shown(plain(error)))
+            self.outcome = self._execute.interrupted(self._job, plain(error))
 
     def interrupt(self, error: type[BaseException]) -> bool:
         """Raise `error` where the task awaits, as soon as the loop turns. From any thread."""

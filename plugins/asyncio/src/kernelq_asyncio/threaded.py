@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kernelq.outcome import Outcome
 from kernelq.states import FAILURE
-from kernelq.texts import shown
 
 if TYPE_CHECKING:
     from kernelq.job import Job
@@ -18,39 +17,46 @@ if TYPE_CHECKING:
 class Threaded:
     """Runs one job in the calling thread. An interrupt hits it, or nothing."""
 
-    __slots__ = ("_call", "_interrupted", "_job", "_lock", "_thread", "outcome")
+    __slots__ = ("_execute", "_interrupted", "_job", "_lock", "_thread", "outcome")
 
     def __init__(self, execute: Execute, job: Job) -> None:
-        self._call = execute.__call__  # bound, so that no interrupt falls between its return and the assignment
+        self._execute = execute
         self._job = job
         self._lock = Lock()
         self._thread: int | None = None
-        self._interrupted = False
+        self._interrupted: type[BaseException] | None = None
         self.outcome = Outcome(FAILURE, detail="it has not ended")
 
     def run(self) -> None:
-        """Run the job to its end."""
-        try:
-            self._thread = get_ident()
-            self.outcome = self._call(self._job)
-        except BaseException as error:  # noqa: BLE001 - an interrupt before it began, or what came out of a job
-            self.outcome = Outcome(FAILURE, detail=shown(error))
+        """Run the job to its end. An interrupt may come at any line until `_thread` is None; none may leave this."""
+        call = self._execute.__call__  # bound, so that no interrupt falls between its return and the assignment
+        outcome: Outcome | None = None
+        raised: BaseException | None = None
+        begun = False
         while True:
             try:
+                if not begun:
+                    begun = True
+                    self._thread = get_ident()
+                    outcome = call(self._job)
+                elif outcome is None and raised is not None:
+                    outcome = self._execute.interrupted(self._job, raised)
                 with self._lock:
-                    if self._interrupted:  # it may still be on its way, and must not hit the thread's next job
-                        _raise_in(self._thread, None)
+                    if self._interrupted is not None:
+                        _raise_in(self._thread, None)  # it may still be on its way, and must not hit the next job
                     self._thread = None
+                if outcome is not None:
+                    self.outcome = outcome
                     return
-            except BaseException:  # noqa: BLE001, S112 - the interrupt came here, after the end
-                continue
+            except BaseException as error:  # noqa: BLE001 - it came before the task began, or after it ended
+                raised = error
 
     def interrupt(self, error: type[BaseException]) -> bool:
-        """Raise `error` as soon as the task runs Python; return whether it runs. From any thread."""
+        """Raise `error`, once, as soon as the task runs Python; return whether it will be. From any thread."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or self._interrupted is error:
                 return False
-            self._interrupted = True
+            self._interrupted = error
             return _raise_in(self._thread, error) == 1
 
 

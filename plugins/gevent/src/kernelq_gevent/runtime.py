@@ -11,8 +11,6 @@ import gevent
 from gevent.event import Event
 
 from kernelq.executor import run_coroutine
-from kernelq.outcome import Outcome
-from kernelq.states import FAILURE
 from kernelq_gevent.coroutines import Coroutines
 from kernelq_gevent.errors import hub_errors_logged
 from kernelq_gevent.slot import Slot
@@ -103,7 +101,7 @@ class GeventRuntime:
         try:
             outcome = self._execute(job)
         except BaseException as error:  # noqa: BLE001  # an interrupt that came before the task began, or after it ended
-            outcome = Outcome(FAILURE, detail=repr(error))
+            outcome = self._execute.interrupted(job, error)
         del self._running[job.id]  # from here on no greenlet runs but this, so no interrupt can come too late
         self._link.finished(job, outcome)
         self._busy -= 1

@@ -10,8 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 from kernelq import executor, interruptible, keptloop, tracer
-from kernelq.outcome import Outcome
-from kernelq.states import FAILURE
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from kernelq.handles import HostLink
     from kernelq.job import Job
     from kernelq.kernel.contracts.pool import Execute
+    from kernelq.outcome import Outcome
 
 SIGNAL = signal.SIGURG
 """What wakes the main thread. Nothing else sends it, and where nobody listens it is ignored."""
@@ -69,8 +68,8 @@ class PreforkRuntime:
         try:
             self._job_id = job.id
             return execute(job)
-        except BaseException as error:  # noqa: BLE001 # an interrupt put off too often, or a broken `execute`
-            return Outcome(FAILURE, detail=repr(error))
+        except BaseException as error:  # noqa: BLE001 # an interrupt put off too often
+            return execute.interrupted(job, error)
         finally:
             self._job_id = None
 

@@ -86,6 +86,10 @@ class Hosted:
         """Tell that a job may run on an event loop, as that of an ``async def`` task."""
         return True
 
+    def interrupted(self, job: Job, error: BaseException) -> Outcome:
+        """Return the outcome of a job that `error` hit outside of what is run for it."""
+        return Outcome("INTERRUPTED", detail=type(error).__name__)
+
     def serve(self) -> None:
         """Be the host: run jobs until the test, in another thread, says the end."""
         try:

@@ -6,15 +6,11 @@ import ctypes
 import threading
 from typing import TYPE_CHECKING
 
-from kernelq.outcome import Outcome
-from kernelq.states import FAILURE
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kernelq.handles import HostLink
     from kernelq.job import Job
     from kernelq.kernel.contracts.pool import Execute
+    from kernelq.outcome import Outcome
 
 
 class ThreadsRuntime:
@@ -41,14 +37,14 @@ class ThreadsRuntime:
 
     def _work(self, link: HostLink, execute: Execute) -> None:
         ident = threading.get_ident()
-        call = execute.__call__  # bound, so that no interrupt falls between its return and the assignment
         while (jobs := link.receive(limit=1)) is not None:
             for job in jobs:
                 link.started(job)
-                link.finished(job, self._run(job, call, ident))
+                link.finished(job, self._run(job, execute, ident))
 
-    def _run(self, job: Job, call: Callable[[Job], Outcome], ident: int) -> Outcome:
+    def _run(self, job: Job, execute: Execute, ident: int) -> Outcome:
         """Run one job. An interrupt may come at any line until the job has left `_running`; none may leave this."""
+        call = execute.__call__  # bound, so that no interrupt falls between its return and the assignment
         outcome: Outcome | None = None
         raised: BaseException | None = None
         begun = False
@@ -58,8 +54,8 @@ class ThreadsRuntime:
                     begun = True
                     self._running[job.id] = ident
                     outcome = call(job)
-                elif outcome is None:
-                    outcome = Outcome(FAILURE, detail=repr(raised))
+                elif outcome is None and raised is not None:
+                    outcome = execute.interrupted(job, raised)
                 with self._lock:
                     self._running.pop(job.id, None)
                     if self._interrupted.pop(job.id, None) is not None:

@@ -20,6 +20,7 @@ from kernelq.handles import HostLink
 from kernelq.job import Job
 from kernelq.kernel.contracts.pool import HostKind, Layout, PoolCapability
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_testkit.waiting import patience
 from kernelq_worker.hosts.loss import Loss
 from kernelq_worker.hosts.policy import HostPolicy
@@ -192,7 +193,7 @@ class Rig:
         self.book = Book()
         run = options.pop("execute", execute)
         pool = options.pop("pool", None) or (ThreadPool() if slots > 1 else IsolatedPool())
-        spawn = options.pop("spawn", None) or Fork(pool, run)
+        spawn = options.pop("spawn", None) or Fork(pool, Executes(run))
         self.pool = HostSupervisor(pool, Layout(hosts, slots), self.loop, self.book, spawn, HostPolicy(**options))
 
     def start(self) -> Rig:

@@ -12,18 +12,19 @@ import pytest
 from kernelq.exceptions import SoftTimeLimitExceeded, TimeLimitInterrupt
 from kernelq.job import Job
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_worker.hosts.alarm import Alarm
 
 from .conftest import execute, job
 
 
 def test_the_soft_limit_is_raised_in_the_task():
-    outcome = Alarm().run(job(1, "sleep 20", soft=0.1, hard=15.0), execute)
+    outcome = Alarm().run(job(1, "sleep 20", soft=0.1, hard=15.0), Executes(execute))
     assert "SoftTimeLimitExceeded()" == outcome.detail
 
 
 def test_the_hard_limit_is_raised_where_there_is_no_soft_one():
-    outcome = Alarm().run(job(1, "sleep 20", hard=0.1), execute)
+    outcome = Alarm().run(job(1, "sleep 20", hard=0.1), Executes(execute))
     assert "TimeLimitInterrupt()" == outcome.detail
 
 
@@ -39,13 +40,13 @@ def test_the_hard_limit_follows_a_soft_one_that_was_caught():
                 seen.append(type(error))
         return Outcome("FAILURE")
 
-    Alarm().run(job(1, soft=0.1, hard=2.0), patient)
+    Alarm().run(job(1, soft=0.1, hard=2.0), Executes(patient))
     assert [SoftTimeLimitExceeded, TimeLimitInterrupt] == seen
 
 
 def test_a_task_within_its_limits_is_left_alone():
     before = signal.getsignal(signal.SIGALRM)
-    outcome = Alarm().run(job(1, "", soft=15.0, hard=20.0), execute)
+    outcome = Alarm().run(job(1, "", soft=15.0, hard=20.0), Executes(execute))
     assert "SUCCESS" == outcome.state
     assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
     assert before is signal.getsignal(signal.SIGALRM)
@@ -65,7 +66,7 @@ def test_no_outcome_is_lost_where_limit_and_end_meet():
             return Outcome("INTERRUPTED")
         return Outcome("SUCCESS")
 
-    states: list[Any] = [Alarm().run(job(number, soft=0.001), count).state for number in range(300)]
+    states: list[Any] = [Alarm().run(job(number, soft=0.001), Executes(count)).state for number in range(300)]
     assert set(states) <= {"SUCCESS", "INTERRUPTED", "FAILURE"}
     assert (0.0, 0.0) == signal.getitimer(signal.ITIMER_REAL)
     assert 300 == len(states)

@@ -19,6 +19,7 @@ import pytest
 from kernelq.handles import HostLink
 from kernelq.job import Job
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_worker.hosts.spawn import Fork
 from kernelq_worker.hosts.supervisor import HostStartError
 
@@ -171,7 +172,7 @@ class Stuck(MainThreadPool):
 
 def test_a_host_that_does_not_get_ready_is_killed_and_the_pool_says_so() -> None:
     pool = Stuck()
-    r = Rig(1, 1, pool=pool, spawn=Fork(pool, misbehave, patience=0.5))
+    r = Rig(1, 1, pool=pool, spawn=Fork(pool, Executes(misbehave), patience=0.5))
     with pytest.raises(HostStartError, match=r"not ready.*0\.5 s"):
         r.start()
     r.close()
@@ -181,7 +182,7 @@ def test_a_later_host_that_does_not_get_ready_is_replaced(caplog: pytest.LogCapt
     """By one that may, however often it takes."""
     pool = Stuck()
     pool.stuck = False
-    r = Rig(1, 1, pool=pool, spawn=Fork(pool, misbehave, patience=1.0)).start()
+    r = Rig(1, 1, pool=pool, spawn=Fork(pool, Executes(misbehave), patience=1.0)).start()
     pool.stuck = True
     (old,) = r.pids()
     os.kill(old, signal.SIGKILL)
@@ -197,7 +198,7 @@ def test_an_exit_while_a_host_starts_is_told() -> None:
             os._exit(9)
 
     pool = Leaving()
-    r = Rig(1, 1, pool=pool, spawn=Fork(pool, misbehave))
+    r = Rig(1, 1, pool=pool, spawn=Fork(pool, Executes(misbehave)))
     with pytest.raises(HostStartError, match="exit code 9"):
         r.start()
     r.close()

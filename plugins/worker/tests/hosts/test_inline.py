@@ -14,6 +14,7 @@ from kernelq.delivery import Verdict
 from kernelq.executor import job_from_message
 from kernelq.kernel.errors import BrokerLost
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_worker.hosts.inline import InlineSupervisor
 from kernelq_worker.loop import WorkerLoop
 
@@ -29,7 +30,7 @@ def loop() -> Iterator[WorkerLoop]:
 
 def test_every_job_ends_once(loop):
     book = Book()
-    pool = InlineSupervisor("solo", loop, book, lambda job: Outcome("SUCCESS"))
+    pool = InlineSupervisor("solo", loop, book, Executes(lambda job: Outcome("SUCCESS")))
     assert 1 == pool.free
     pool.submit([job(number) for number in range(5_000)])
     loop.run(until=lambda: book.seen == 5_000)
@@ -40,7 +41,7 @@ def test_every_job_ends_once(loop):
 def test_the_loop_turns_between_jobs(loop):
     """Between two jobs that take long, what waits for the loop is called."""
     book = Book()
-    pool = InlineSupervisor("solo", loop, book, execute)
+    pool = InlineSupervisor("solo", loop, book, Executes(execute))
     pool.submit([job(number, "sleep 0.02") for number in range(5)])
     turns: list[int] = []
     loop.on_turn(lambda: turns.append(book.seen))
@@ -51,7 +52,9 @@ def test_the_loop_turns_between_jobs(loop):
 def test_start_is_told_before_a_job_that_may_be_long(loop):
     book = Book()
     told: list[bool] = []
-    pool = InlineSupervisor("solo", loop, book, lambda one: (told.append(one.id in book.pids), Outcome("SUCCESS"))[1])
+    pool = InlineSupervisor(
+        "solo", loop, book, Executes(lambda one: (told.append(one.id in book.pids), Outcome("SUCCESS"))[1])
+    )
     pool.submit([job(1)])
     loop.run(until=lambda: book.seen == 1)
     assert [True] == told
@@ -59,7 +62,7 @@ def test_start_is_told_before_a_job_that_may_be_long(loop):
 
 def test_stop_gives_back_what_waits(loop):
     book = Book()
-    pool = InlineSupervisor("solo", loop, book, execute)
+    pool = InlineSupervisor("solo", loop, book, Executes(execute))
     pool.submit([job(1), job(2), job(3)])
     assert pool.terminate(2, 15)
     assert not pool.terminate(9, 15)
@@ -74,7 +77,7 @@ def test_stop_gives_back_what_waits(loop):
 def test_limits_are_held(loop):
     """The soft limit is raised in the task, the hard one too; the next task is not touched."""
     book = Book()
-    pool = InlineSupervisor("solo", loop, book, execute)
+    pool = InlineSupervisor("solo", loop, book, Executes(execute))
     pool.submit([job(1, "sleep 20", soft=0.1), job(2, "sleep 20", hard=0.1), job(3, "sleep 20"), job(4, "sleep 0.3")])
     assert pool.set_limits(3, 0.1, None)
     assert not pool.set_limits(9, 0.1, None)
@@ -91,7 +94,7 @@ def test_outside_the_main_thread_it_is_said_that_limits_have_no_effect(caplog):
 
     def serve() -> None:
         loop = WorkerLoop()
-        pool = InlineSupervisor("solo", loop, book, execute)
+        pool = InlineSupervisor("solo", loop, book, Executes(execute))
         pool.submit([job(1, "sleep 0.05", soft=0.01), job(2, soft=0.01)])
         loop.run(until=lambda: book.seen == 2)
         loop.close()
@@ -106,7 +109,7 @@ def test_outside_the_main_thread_it_is_said_that_limits_have_no_effect(caplog):
 def test_a_cut_touches_tasks_only(loop):
     """A signal that comes while KernelQ's own code runs raises nothing there; in a task it does, and that goes back."""
     app = KernelQ("cut", broker="memory://")
-    pool = InlineSupervisor("solo", loop, Book(), execute)
+    pool = InlineSupervisor("solo", loop, Book(), Executes(execute))
 
     @app.task
     def cut() -> None:
@@ -122,7 +125,9 @@ def test_a_cut_touches_tasks_only(loop):
 def test_only_redelivered_jobs_are_told_of_when_they_begin_here(loop):
     book = Book()
     began: list[int] = []
-    pool = InlineSupervisor("solo", loop, book, lambda one: (began.append(len(book.begun)), Outcome("SUCCESS"))[1])
+    pool = InlineSupervisor(
+        "solo", loop, book, Executes(lambda one: (began.append(len(book.begun)), Outcome("SUCCESS"))[1])
+    )
     pool.submit([job(1), job(2, alone=True), job(3)])
     loop.run(until=lambda: book.seen == 3)
     assert ([2], [0, 1, 1]) == (book.begun, began)
@@ -132,7 +137,7 @@ def test_a_redelivered_job_waits_for_a_lane_without_turning_the_loop(loop):
     book = Book()
     asked: list[int] = []
     book.lane = lambda: bool(asked.append(1))
-    pool = InlineSupervisor("solo", loop, book, execute)
+    pool = InlineSupervisor("solo", loop, book, Executes(execute))
     pool.submit([job(1), job(2, alone=True), job(3)])
     loop.run(until=lambda: bool(asked))
     for _ in range(5):
@@ -152,7 +157,7 @@ def test_a_broker_that_is_lost_when_a_job_begins_here_loses_no_job(loop):
         raise BrokerLost("gone")
 
     book.lane = lane
-    pool = InlineSupervisor("solo", loop, book, execute)
+    pool = InlineSupervisor("solo", loop, book, Executes(execute))
     pool.submit([job(number) for number in range(50)])
     loop.run(until=lambda: book.seen == 50)
     pool.submit([job(50), job(51, alone=True), job(52)])
@@ -168,7 +173,7 @@ def test_a_broker_that_is_lost_when_a_job_begins_here_loses_no_job(loop):
 def test_withdrawn_jobs_are_given_back(loop):
     """Those that wait; the others run."""
     book = Book()
-    pool = InlineSupervisor("solo", loop, book, lambda job: Outcome("SUCCESS"))
+    pool = InlineSupervisor("solo", loop, book, Executes(lambda job: Outcome("SUCCESS")))
     pool.submit([job(number) for number in range(1, 5)])
     pool.withdraw([2, 4, 99])
     loop.run(until=lambda: book.seen == 4)

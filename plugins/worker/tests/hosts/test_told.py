@@ -11,6 +11,7 @@ import pytest
 
 from kernelq import KernelQ, hookimpl
 from kernelq.outcome import Outcome
+from kernelq_testkit.executes import Executes
 from kernelq_worker.hosts.inline import InlineSupervisor
 from kernelq_worker.hosts.spawn import Fork, Fresh
 from kernelq_worker.loop import WorkerLoop
@@ -64,7 +65,7 @@ def test_a_forked_host_is_told_of_before_and_tells_of_its_life_itself(app: Kerne
         diary.note("task")
         return execute(one)
 
-    r = Rig(1, 1, spawn=Fork(ThreadPool(), noting, app=app)).start()
+    r = Rig(1, 1, spawn=Fork(ThreadPool(), Executes(noting), app=app)).start()
     host = r.pids()[0]
     r.pool.submit([job(1)])
     r.until(lambda: r.book.seen == 1)
@@ -82,7 +83,7 @@ def test_a_hook_that_raises_stops_no_host(app: KernelQ, diary: Diary) -> None:
             raise OSError("no such server")
 
     app.register(Bad())
-    r = Rig(1, 1, spawn=Fork(ThreadPool(), execute, app=app)).start()
+    r = Rig(1, 1, spawn=Fork(ThreadPool(), Executes(execute), app=app)).start()
     r.pool.submit([job(1)])
     r.until(lambda: r.book.seen == 1)
     r.close()
@@ -115,7 +116,7 @@ def test_a_fresh_host_tells_the_hooks_of_the_app_that_it_imports(
 def test_the_pool_without_hosts_tells_of_itself_once(app: KernelQ, diary: Diary) -> None:
     """The supervisor is the host there."""
     loop = WorkerLoop()
-    pool = InlineSupervisor("solo", loop, Book(), execute, app.hooks)
+    pool = InlineSupervisor("solo", loop, Book(), Executes(execute), app.hooks)
     pool.stop(time.monotonic())
     pool.stop(time.monotonic())
     loop.close()

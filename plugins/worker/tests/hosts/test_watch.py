@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelq_testkit.executes import Executes
 from kernelq_worker.hosts.loss import LossKind
 from kernelq_worker.hosts.supervisor import HostStartError
 
@@ -156,7 +157,7 @@ def test_a_host_that_does_not_get_ready_is_ended_and_another_started(rig, tmp_pa
     from .conftest import execute
 
     pool = Late(tmp_path / "starts")
-    r = rig(1, 1, pool=pool, spawn=Fork(pool, execute, 4.0), stall_limit=None)
+    r = rig(1, 1, pool=pool, spawn=Fork(pool, Executes(execute), 4.0), stall_limit=None)
     r.pool.submit([job(1, "die")])
     r.until(lambda: 1 in r.book.losses)
     r.pool.submit([job(2)])
@@ -173,7 +174,7 @@ def test_a_pool_whose_hosts_do_not_get_ready_says_so(tmp_path):
         def runtime(self, slots):
             threading.Event().wait()
 
-    r = Rig(1, 1, spawn=Fork(Never(), execute, 0.5))
+    r = Rig(1, 1, spawn=Fork(Never(), Executes(execute), 0.5))
     with pytest.raises(HostStartError, match="not ready after 0.5 s"):
         r.start()
     r.close()

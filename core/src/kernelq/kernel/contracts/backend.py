@@ -21,10 +21,8 @@ class ResultBackend(Protocol):
     """A result store: the object behind an entry point of the group ``kernelq.backends``.
 
     The entry point is a callable ``(url: str, settings: Settings) -> ResultBackend``; it connects to nothing. It is
-    thread-safe and opens lazily; after a fork the child opens its own connection.
-
-    A stored SUCCESS is never overwritten, whoever writes. A failing write raises
-    `kernelq.kernel.errors.BackendUnreachable`; the worker retries it and settles nothing meanwhile.
+    thread-safe and opens lazily, anew after a fork. A stored SUCCESS is never overwritten, whoever writes. A failing
+    write raises `kernelq.kernel.errors.BackendUnreachable`; the worker retries it and settles nothing meanwhile.
     """
 
     url: str

@@ -51,6 +51,9 @@ class Execute(Protocol):
     async def execute_async(self, job: Job) -> Outcome:
         """Run one job on the running event loop. A task that is cancelled, by itself or by another, has failed."""
 
+    def interrupted(self, job: Job, error: BaseException) -> Outcome:
+        """Return the outcome of a job that failed with `error` before its task began, or after it had ended."""
+
 
 class HostRuntime(Protocol):
     """What runs inside a host: the hundred lines that make one kind of pool."""
@@ -62,8 +65,7 @@ class HostRuntime(Protocol):
 class Pool(Protocol):
     """A kind of pool: the object behind an entry point of the group ``kernelq.pools``.
 
-    Processes, limits, restarts, redelivery and back-pressure are the host supervisor's; a pool tells how its hosts are
-    made and what runs inside them. It may have `usual_concurrency`, slots in place of the cores without ``-c``.
+    How hosts are made and what runs in them; all else is the supervisor's. It may have `usual_concurrency`, for ``-c``.
     """
 
     name: str

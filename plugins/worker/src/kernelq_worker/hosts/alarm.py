@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from kernelq.exceptions import SoftTimeLimitExceeded, TimeLimitInterrupt
-from kernelq.job import Job
-from kernelq.outcome import Outcome
-from kernelq.states import FAILURE
 
-Execute = Callable[[Job], Outcome]
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from kernelq.job import Job
+    from kernelq.kernel.contracts.pool import Execute
+    from kernelq.outcome import Outcome
 
 
 class Alarm:
@@ -48,7 +49,7 @@ class Alarm:
         try:
             return execute(job)
         except (SoftTimeLimitExceeded, TimeLimitInterrupt) as error:  # before the task began, or after it ended
-            return Outcome(FAILURE, detail=repr(error))
+            return execute.interrupted(job, error)
 
     def _arm(self, passed: float) -> None:
         if self._next:

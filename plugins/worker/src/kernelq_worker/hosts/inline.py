@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from kernelq_worker.hosts.loss import Loss, LossKind
 from kernelq_worker.hosts.pace import Pace
 
 if TYPE_CHECKING:
+    from kernelq.kernel.contracts.pool import Execute
     from kernelq.kernel.hooks import Hooks
     from kernelq_worker.loop import WorkerLoop
 
@@ -40,7 +41,7 @@ class InlineSupervisor:
     concurrency = 1
 
     def __init__(
-        self, name: str, loop: WorkerLoop, ledger: Ledger, execute: Callable[[Job], Outcome], hooks: Hooks | None = None
+        self, name: str, loop: WorkerLoop, ledger: Ledger, execute: Execute, hooks: Hooks | None = None
     ) -> None:
         self._name = name
         self._loop = loop
