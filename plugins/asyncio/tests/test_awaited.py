@@ -19,8 +19,12 @@ JOB = Job(1, "t", "id", {}, b"", {}, "", "", {})
 class Awaits(Executes):
     """Runs a coroutine function as the job."""
 
+    def __init__(self, function):
+        super().__init__(function)
+        self.function = function
+
     async def execute_async(self, job):
-        return await self._function()
+        return await self.function()
 
 
 def awaited(function) -> Awaited:
