@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kernelq_asyncio.awaited import Awaited
 from kernelq_asyncio.threaded import Threaded
+from kernelq_asyncio.threads import Threads
 
 if TYPE_CHECKING:
     from kernelq.handles import HostLink
@@ -32,7 +35,7 @@ class AsyncioRuntime:
         """Run jobs until the link says the end, and all have ended; then end what tasks have left on the loop."""
         width = min(self._slots, MOST_THREADS)
         with (
-            ThreadPoolExecutor(width, "kernelq-slot") as threads,
+            Threads(width) as threads,
             asyncio.Runner(loop_factory=new_loop) as runner,
         ):
             loop = runner.get_loop()
@@ -63,7 +66,7 @@ class Jobs:
     """The jobs of one host. All but `interrupt` is for the loop's thread."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor, link: HostLink, execute: Execute, slots: int
+        self, loop: asyncio.AbstractEventLoop, threads: Threads, link: HostLink, execute: Execute, slots: int
     ) -> None:
         self._loop = loop
         self._threads = threads
@@ -73,6 +76,10 @@ class Jobs:
         self._running: dict[int, Awaited | Threaded] = {}
         self._context = copy_context()  # a job begins in a copy of it, not in that of the job that ended before
         self._reading = self._flushing = self._last = False
+        self._in_threads = 0
+        self._threaded: deque[tuple[Job, Threaded]] = deque()
+        """What has ended in threads; they tell the loop of the first, which then takes all."""
+        self._told = False
         self.ended: asyncio.Future[None] = loop.create_future()
         """Done when the link has said the end, and no job runs. No task, so that no task can cancel it by accident."""
         link.on_interrupt(self.interrupt)
@@ -115,15 +122,26 @@ class Jobs:
             self._flush_soon()
             return
         threaded = self._running[job.id] = Threaded(self._execute, job)
+        self._in_threads += 1
         try:
-            self._threads.submit(self._context.copy().run, self._work, job, threaded)
+            self._threads.run(partial(self._context.copy().run, self._work, job, threaded), self._in_threads)
         except RuntimeError as error:  # it is in the queue of those threads that there are
             log.warning("%s[%s] waits for a thread: %s", job.task, job.task_id, error)
 
     def _work(self, job: Job, threaded: Threaded) -> None:
         self._link.started(job)
         threaded.run()
-        self._loop.call_soon_threadsafe(self._end, job, threaded, context=self._context)
+        self._threaded.append((job, threaded))
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._end_threaded, context=self._context)
+
+    def _end_threaded(self) -> None:
+        self._told = False  # before the look: what ends after it tells anew
+        threaded = self._threaded
+        while threaded:
+            self._in_threads -= 1
+            self._end(*threaded.popleft())
 
     def _end(self, job: Job, ended: Awaited | Threaded) -> None:
         del self._running[job.id]
