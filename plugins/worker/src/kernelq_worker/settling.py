@@ -74,12 +74,13 @@ class Settler:
         self, settlement: Settlement | None, messages: tuple[Message, ...] = (), record: Record | None = None
     ) -> None:
         """Take the end of one delivery; None where it was settled before."""
-        if not messages and settlement is not None and (record is None or self._commits):
+        if messages:
+            self._publish.append(Ending(settlement, messages, record, time.monotonic()))
+        elif settlement is not None and (record is None or self._commits):
             settlement.record = record
             self._settle.append(settlement)
-            return
-        ending = Ending(settlement, messages, record, time.monotonic())
-        self._publish.append(ending) if messages else self._published(ending)
+        elif record is not None:
+            self._storing.add(Ending(settlement, (), record, time.monotonic()))
 
     def also(self, settlements: Sequence[Settlement]) -> None:
         """Settle these too, with nothing before them."""

@@ -141,7 +141,7 @@ class Storing:
             self._backoff.failed(error, len(self._waiting))
             self._give_up()
             return
-        if stored:
+        if stored and self._away:
             self._away = False
             self._backoff.succeeded()
         if error is not None:
