@@ -13,7 +13,7 @@ from amqp.method_framing import frame_handler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelq_amqp.link import DELIVER, Link, short_strings
+from kernelq_amqp.link import ACK, DELIVER, Link, short_strings
 
 
 def frame(kind, channel, payload):
@@ -78,6 +78,26 @@ def test_deliveries_are_the_same_wherever_the_stream_is_cut(bodies, cuts):
         expected = [(number, tag, body) for tag, (number, body, _) in enumerate(bodies)]
         assert expected == [(each[0], each[2], each[6]) for each in ends.came]
         assert all(("ex", "key") == short_strings(each[4]) for each in ends.came)
+
+
+@given(
+    acks=st.lists(st.tuples(st.integers(1, 2**63), st.booleans()), max_size=5),
+    cuts=st.lists(st.integers(1, 60), min_size=1, max_size=30),
+)
+def test_confirmations_are_the_same_wherever_the_stream_is_cut(acks, cuts):
+    """Of a channel that takes them, past py-amqp's decoding; each is something that came."""
+    stream = b"".join(frame(1, 1, ACK + pack(">QB", tag, multiple)) for tag, multiple in acks)
+    with closing(Ends()) as ends:
+        confirmed = []
+        ends.link.channels[1].on_ack = lambda *what: confirmed.append(what)
+        at = turn = 0
+        while at < len(stream):
+            size = cuts[turn % len(cuts)]
+            ends.there.sendall(stream[at : at + size])
+            before = len(confirmed)
+            assert ends.link.receive() == (len(confirmed) > before)
+            at, turn = at + size, turn + 1
+        assert acks == confirmed
 
 
 def test_the_end_of_the_stream_is_a_lost_connection(ends):

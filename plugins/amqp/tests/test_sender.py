@@ -12,7 +12,9 @@ import pytest
 from kombu import Exchange, Queue
 
 from kernelq.kernel.errors import BrokerUnreachable, ConfigurationError
+from kernelq_amqp.link import Link
 from kernelq_amqp.publisher import Unroutable
+from kernelq_amqp.sender import IDLE, PIECE
 from kernelq_amqp.transport import AmqpTransport
 from kernelq_testkit.messages import message, messages
 
@@ -115,6 +117,33 @@ def test_what_cannot_be_written_spoils_nothing(sender, amqp_queue):
     with pytest.raises(Exception, match="bad"):
         sender.publish(message(amqp_queue, headers={"bad": object()}))
     sender.publish(message(amqp_queue))
+
+
+def test_a_bulk_goes_out_while_it_is_made(sender, amqp_queue, monkeypatch):
+    """The broker has most of it before the sender waits for the first confirmation."""
+    sender.publish(message(amqp_queue))
+    unsent = []
+    drain = Link.drain_events
+
+    def waiting(link, seconds):
+        unsent.append(link.unsent)
+        drain(link, seconds)
+
+    monkeypatch.setattr(Link, "drain_events", waiting)
+    sender.publish_many(messages(amqp_queue, 900))
+    assert 0 < unsent[0] < PIECE
+
+
+@pytest.mark.parametrize("idle", [0.0, IDLE + 1])
+def test_a_connection_that_was_lost_after_the_last_message(sender, amqp_queue, channel, idle):
+    """The next message goes over another, whether or not it is looked at first."""
+    sender.publish(message(amqp_queue))
+    link = sender._publisher.link
+    link.sock.shutdown(socket.SHUT_RDWR)
+    link._read_at -= idle
+    sender.publish(message(amqp_queue))
+    assert sender._publisher.link is not link
+    assert 2 == channel.queue_declare(amqp_queue, passive=True).message_count
 
 
 def test_no_thread_waits_for_the_failures_of_others(amqp_queue):

@@ -15,8 +15,6 @@ TICK = 2.0
 """Seconds between looks at the heartbeat; of 7 seconds, a silent network is noticed within 16."""
 STUCK = 15.0
 """Seconds after which a broker that takes no byte of what waits for it is lost."""
-READS = 8
-"""Chunks that are read in one turn, so that nothing else waits for long."""
 
 
 class Driven:
@@ -60,9 +58,7 @@ class Driven:
         self._guarded(self._read)
 
     def _read(self) -> None:
-        for _ in range(READS):
-            if not self._link.receive():
-                break
+        self._link.receive()  # what is more than a chunk is read in the next turn
         self._after_read()
         self._flush()
 

@@ -20,8 +20,9 @@ METHOD, HEADER, BODY = 1, 2, 3
 """Types of frames (AMQP 0-9-1, 4.2.3)."""
 END = 206
 DELIVER = Struct(">HH").pack(*spec.Basic.Deliver)
-CHUNK = 256 * 1024
-"""Bytes read at a time."""
+ACK = Struct(">HH").pack(*spec.Basic.Ack)
+CHUNK = 64 * 1024
+"""Bytes read at a time. For one of 128 KiB or more glibc would map memory at each read, and unmap it."""
 MOST_UNSENT = 64 * 1024 * 1024
 """Bytes that may wait to be written; a broker that takes none of so many is lost."""
 MISSED = 2
@@ -29,6 +30,7 @@ MISSED = 2
 
 _NO_LINGER = Struct("ii").pack(1, 0)
 _FRAME = Struct(">BHI")
+_END = bytes((END,))
 _TAG = Struct(">QB")
 _SIZE = Struct(">Q")
 
@@ -41,6 +43,8 @@ class Channel(amqp.Channel):  # type: ignore[misc]  # py-amqp has no types
     """A channel that stays closed when the broker closes it; `on_deliver` takes deliveries past py-amqp's decoding."""
 
     on_deliver: OnDeliver | None = None
+    on_ack: Callable[[int, bool], None] | None = None
+    """Called, likewise, with the number of a confirmed message and whether all before it are confirmed too."""
     on_cancelled: Callable[[str], None] | None = None
     """Called with the tag of a consumer that the broker has cancelled, since its queue is gone."""
 
@@ -105,6 +109,11 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
             came = self.receive() or came
         return came
 
+    @property
+    def silence(self) -> float:
+        """Seconds since something came."""
+        return time.monotonic() - self._read_at
+
     def drain_events(self, timeout: float | None = None) -> None:
         """Wait until a method has come and was dispatched; raises TimeoutError after `timeout` seconds."""
         seconds = self.patience if timeout is None else timeout
@@ -134,8 +143,13 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
                 raise UnexpectedFrame(f"a frame ends with {unread[end]:#04x}, not with 0xce")
             self._at = end + 1
             payload = unread[at + 7 : end]
-            if kind == METHOD and payload[:4] == DELIVER and self._is_fast(number):
+            method = payload[:4] if kind == METHOD else b""
+            if method == DELIVER and self._is_fast(number):
                 self._parts[number] = [payload]
+            elif method == ACK and (on_ack := self._on_ack(number)) is not None:
+                tag, multiple = _TAG.unpack_from(payload, 4)
+                on_ack(tag, bool(multiple))
+                came = True
             elif kind != METHOD and number in self._parts:
                 came = self._part(kind, number, payload) or came
             else:
@@ -144,6 +158,10 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
     def _is_fast(self, number: int) -> bool:
         channel = self.channels.get(number)
         return channel is not None and channel.on_deliver is not None
+
+    def _on_ack(self, number: int) -> Callable[[int, bool], None] | None:
+        channel = self.channels.get(number)
+        return None if channel is None else channel.on_ack
 
     def _part(self, kind: int, number: int, payload: bytes) -> bool:
         parts = self._parts[number]
@@ -275,6 +293,11 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
 
     def _unblock(self) -> None:
         self.blocked_since = None
+
+
+def frame(kind: int, channel: int, payload: bytes) -> bytes:
+    """Return a frame; `payload` is shorter than the connection's `frame_max` by at least 8 bytes."""
+    return _FRAME.pack(kind, channel, len(payload)) + payload + _END
 
 
 def short_strings(data: bytes) -> tuple[str, str]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-import amqp
 from amqp import spec
 from amqp.exceptions import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
 from amqp.serialization import dumps
 
 from kernelq.kernel.errors import BrokerUnreachable, KernelQError
+from kernelq_amqp.link import BODY, HEADER, METHOD, frame
+from kernelq_amqp.outlines import serialized
 
 if TYPE_CHECKING:
     from kernelq_amqp.link import Link
     from kernelq_amqp.wire import Properties
 
-PUBLISH = spec.Basic.Publish
-
+_PUBLISH = Struct(">HH").pack(*spec.Basic.Publish)
+_CONTENT = Struct(">HHQ")
+"""What a content header begins with: class, weight, size of the body."""
 
 REFUSALS = (AccessRefused, PreconditionFailed, ResourceLocked)
 """Errors with which the broker refuses one thing, and takes others of the same user over the same connection."""
@@ -61,16 +64,28 @@ class Publisher:
         except BaseException:
             link.abort()
             raise
-        channel.events["basic_ack"].add(self._acked)
+        channel.on_ack = self._acked
         channel.events["basic_nack"].add(self._nacked)
         channel.events["basic_return"].add(self._came_back)
         self._number: int = channel.channel_id
+        self._address: tuple[str, str] | None = None
+        self._method = b""
+        """The first frame of what is published to that address."""
 
     def publish(self, exchange: str, routing_key: str, properties: Properties, body: bytes, token: Any) -> None:
-        """Publish one message."""
-        arguments = dumps("Bssbb", (0, exchange, routing_key, True, False))
-        message = amqp.Message(body, **properties)
-        self.link.frame_writer(1, self._number, PUBLISH, arguments, message)
+        """Publish one message. Raises py-amqp's errors for properties that have no AMQP form."""
+        self.publish_encoded(exchange, routing_key, serialized(properties), body, token)
+
+    def publish_encoded(self, exchange: str, routing_key: str, properties: bytes, body: bytes, token: Any) -> None:
+        """Publish one message whose properties are encoded."""
+        number = self._number
+        if self._address != (exchange, routing_key):
+            arguments = dumps("Bssbb", (0, exchange, routing_key, True, False))
+            self._address, self._method = (exchange, routing_key), frame(METHOD, number, _PUBLISH + arguments)
+        size, most = len(body), self.link.frame_max - 8
+        header = frame(HEADER, number, _CONTENT.pack(spec.Basic.CLASS_ID, 0, size) + properties)
+        pieces = [body] if 0 < size <= most else [body[at : at + most] for at in range(0, size, most)]
+        self.link.write(b"".join((self._method, header, *(frame(BODY, number, piece) for piece in pieces))))
         self._last += 1
         self.waiting[self._last] = token
 

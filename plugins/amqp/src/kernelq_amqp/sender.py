@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from amqp.exceptions import NotFound
 
 from kernelq.kernel.errors import BrokerUnreachable
-from kernelq_amqp import delays, queues, wire
+from kernelq_amqp import delays, outlines, queues
 from kernelq_amqp.publisher import REFUSALS, Publisher, Unroutable
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 WINDOW = 1000
 """Messages that may wait for their confirmation at a time."""
+IDLE = 1.0
+"""Seconds after which a connection is looked at before something is sent; before that, sending tells soon enough."""
+PIECE = 32 * 1024
+"""Bytes of many messages that are sent at a time."""
 LOOK = 0.1
 """Seconds between looks at whether those who send before have failed, once the time of who waits for them is over."""
 
@@ -115,7 +119,8 @@ class AmqpSender:
         with self._connector.reaching():
             publisher = self._publisher or self._open()
             link = publisher.link
-            link.receive()  # tells whether the broker has closed an idle connection
+            if link.silence > IDLE:
+                link.receive()  # tells whether the broker has closed an idle connection
             now = time.time()
             refused: dict[str, str] = {}
             for number, message in enumerate(messages):
@@ -126,7 +131,9 @@ class AmqpSender:
                 except Unroutable as error:  # the others are sent
                     refused[message.id] = str(error)
                     continue
-                publisher.publish(exchange, key, wire.outgoing(message, now), message.body, number)
+                publisher.publish_encoded(exchange, key, outlines.encoded(message, now), message.body, number)
+                if link.unsent >= PIECE:  # the broker takes it while the next are made
+                    link.flush()
                 if len(publisher.waiting) >= WINDOW:
                     self._until = publisher.finish(WINDOW // 2, self._until, self._connector.timeout)
             self._until = publisher.finish(0, self._until, self._connector.timeout)
