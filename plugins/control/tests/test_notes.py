@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from kernelq.delivery import Delivery
 from kernelq.kernel.errors import BackendUnreachable, BrokerUnreachable
 from kernelq.notices import GROUP, QUEUE, STAMP, TASK, stamp_name
 from kernelq_control.notes import FRESH, Notes, StoreLost
+from kernelq_testkit.waiting import patience
 from kernelq_worker.queues import Queues
 from kernelq_worker.state import State
 
@@ -147,6 +149,39 @@ def test_a_result_store_that_cannot_be_asked_is_passed_over(
 
     assert ["kinds"] == store.asked
     assert 1 == len([one for one in caplog.records if "it is away" in one.getMessage()])
+
+
+def test_a_silent_result_store_is_waited_for_once_and_then_by_a_thread(
+    notes: Notes, store: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it answers that one, nobody asks it anything; tasks go on. Then it is asked as before."""
+    store.failure = BackendUnreachable("no answer")
+    notes([delivery("x")])
+    asked, answers = threading.Semaphore(0), threading.Event()
+
+    def kinds() -> frozenset[str]:
+        assert threading.current_thread() is not threading.main_thread()
+        asked.release()
+        assert answers.wait(patience(30))
+        return frozenset()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "kinds", kinds, raising=False)
+        notes._not_before = float("-inf")  # the pause is over
+        for _ in range(3):
+            notes.stale()
+            notes([delivery("x")])
+        assert asked.acquire(timeout=patience(30))
+        answers.set()
+        assert notes._looking is not None
+        notes._looking.join()
+    assert not asked.acquire(blocking=False), "one thread at a time"
+    assert ["kinds"] == store.asked
+
+    store.failure = None
+    store.store.put(TASK, ["x"], 600)
+    notes([delivery("x")])
+    assert {"x"} == revoked(notes)
 
 
 def test_paused_queues_are_consumed_no_longer_and_again(notes: Notes, store: Asked) -> None:

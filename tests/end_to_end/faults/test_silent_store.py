@@ -27,7 +27,7 @@ WITH_RESULT = 6
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "amqp"])
 def far(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
     """Each broker in turn, with a place of its own."""
     made = brokers.ALL[request.param]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +24,7 @@ T = TypeVar("T")
 FRESH = 1.0
 """Seconds for which it is believed which kinds of notices there are."""
 AGAIN = 5.0
-"""Seconds after a failure in which a result store is not asked."""
+"""Seconds between two looks whether a result store that did not answer does so again."""
 MOST_PAUSED = 10_000
 """Queues."""
 
@@ -35,8 +36,8 @@ class StoreLost(BrokerLost):
 class Notes:
     """The `kernelq.handles.Screen` of a worker. It asks the store in batches, and where there are notices only.
 
-    A broker that cannot be asked is lost. A result store that cannot be asked is passed over for a while, with a
-    warning: tasks go on without it.
+    A broker that cannot be asked is lost. A result store that cannot be asked is passed over, with a warning: tasks go
+    on without it, until it answers a thread that asks it now and then. So one that is silent stops the loop once.
     """
 
     def __init__(self, app: KernelQ, state: WorkerState, queues: QueueSet) -> None:
@@ -44,7 +45,10 @@ class Notes:
         self._alone = Remembered()
         self._kinds: frozenset[str] = frozenset()
         self._looked = float("-inf")
+        self._away = False
         self._not_before = float("-inf")
+        self._looking: threading.Thread | None = None
+        """Asks a result store that is away."""
         self._paused: list[str] = []
         self.found = 0
         """Deliveries of which there was a notice."""
@@ -124,7 +128,8 @@ class Notes:
         store = self._app.control.notices()
         if store is None:
             return question(self._alone)
-        if time.monotonic() < self._not_before:
+        if self._away:
+            self._look_again(store)
             return None
         try:
             return question(store)
@@ -132,9 +137,25 @@ class Notes:
             self.stale()
             raise StoreLost(f"revokes and paused queues cannot be looked up: {error}") from error
         except Unreachable as error:
-            self._not_before = time.monotonic() + AGAIN
+            self._away, self._not_before = True, time.monotonic() + AGAIN
             log.warning("revokes and paused queues cannot be looked up, tasks go on without: %s", error)
             return None
+
+    def _look_again(self, store: Notices) -> None:
+        """Have a thread ask a result store that is away, one at a time."""
+        running = self._looking is not None and self._looking.is_alive()
+        if not running and time.monotonic() >= self._not_before:
+            self._looking = threading.Thread(target=self._ask_aside, args=(store,), name="kernelq-notes", daemon=True)
+            self._looking.start()
+
+    def _ask_aside(self, store: Notices) -> None:
+        try:
+            store.kinds()
+        except Unreachable:
+            self._not_before = time.monotonic() + AGAIN
+        else:
+            self.stale()
+            self._away = False
 
 
 def _groups(headers: Any) -> Iterable[str]:
