@@ -13,7 +13,7 @@ from amqp.method_framing import frame_handler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelq_amqp.link import ACK, DELIVER, Link, short_strings
+from kernelq_amqp.link import ACK, DELIVER, LONG, Link, short_strings
 
 
 def frame(kind, channel, payload):
@@ -108,6 +108,18 @@ def test_the_end_of_the_stream_is_a_lost_connection(ends):
     ends.there.close()
     with pytest.raises(OSError, match="closed the connection"):
         ends.link.receive()
+
+
+def test_a_read_tells_whether_there_may_be_more(ends):
+    """So that what comes in large is read in one turn, and what comes in small by one call of the system."""
+    beat = frame(8, 0, b"")
+    for count, full in ((LONG // len(beat), True), (1, False)):
+        ends.there.sendall(beat * count)
+        ends.link.receive()
+        assert full is ends.link.full
+    ends.link.full = True
+    ends.link.receive()
+    assert not ends.link.full
 
 
 def test_nothing_is_written_that_the_socket_does_not_take(ends):

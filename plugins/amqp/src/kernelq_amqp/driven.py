@@ -15,6 +15,8 @@ TICK = 2.0
 """Seconds between looks at the heartbeat; of 7 seconds, a silent network is noticed within 16."""
 STUCK = 15.0
 """Seconds after which a broker that takes no byte of what waits for it is lost."""
+READS = 32
+"""Chunks that are read in one turn, so that nothing else waits for long."""
 
 
 class Driven:
@@ -58,7 +60,10 @@ class Driven:
         self._guarded(self._read)
 
     def _read(self) -> None:
-        self._link.receive()  # what is more than a chunk is read in the next turn
+        for _ in range(READS):
+            self._link.receive()
+            if not self._link.full:
+                break
         self._after_read()
         self._flush()
 

@@ -23,6 +23,8 @@ DELIVER = Struct(">HH").pack(*spec.Basic.Deliver)
 ACK = Struct(">HH").pack(*spec.Basic.Ack)
 CHUNK = 64 * 1024
 """Bytes read at a time. For one of 128 KiB or more glibc would map memory at each read, and unmap it."""
+LONG = 16 * 1024
+"""Bytes of a long read: a TLS record, of which one is read at a time, has no more."""
 MOST_UNSENT = 64 * 1024 * 1024
 """Bytes that may wait to be written; a broker that takes none of so many is lost."""
 MISSED = 2
@@ -74,6 +76,8 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
         """Monotonic seconds since which the broker takes no publishing; None while it does."""
         self.lost = False
         """Whether another connection has found the broker lost: nothing is read, written or waited for any more."""
+        self.full = False
+        """Whether the last read was a long one, so that there may be more."""
         self._unread = b""
         self._at = 0
         self._unsent = bytearray()
@@ -98,10 +102,12 @@ class Link(amqp.Connection):  # type: ignore[misc]  # py-amqp has no types
         try:
             data = sock.recv(CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.full = False
             return self._dispatch()
         if not data:
             raise ConnectionResetError("the broker closed the connection")
         self._read_at = time.monotonic()
+        self.full = len(data) >= LONG
         self._unread = self._unread[self._at :] + data if self._at < len(self._unread) else data
         self._at = 0
         came = self._dispatch()
