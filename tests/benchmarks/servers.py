@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import psutil
 
-AMQP_URL = os.environ.get("KERNELQ_BENCH_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2F")
+AMQP_URL = os.environ.get("KERNELQ_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2F")
 
 
 def cores() -> tuple[int, int]:
