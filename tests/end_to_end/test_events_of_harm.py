@@ -108,6 +108,7 @@ def test_revoked_and_terminated_tasks_are_told(project: Site, seen: Seen, worker
     running = project.send("until_let_go", "running")
     waiting = project.send("work", "waiting")
     project.pid_of("running")
+    seen.wait_for("task-started", 1)  # a host tells within some milliseconds, unless it is killed before
 
     project.app.control.revoke(waiting.id)
     project.app.control.revoke(running.id, terminate=True, signal="KILL")

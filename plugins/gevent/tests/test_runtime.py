@@ -108,8 +108,8 @@ def test_interrupts_hit_the_job_they_are_meant_for(patched):
         def execute(job: Job) -> Outcome:
             begun.append(job.id)
             try:
-                for _ in range(job.id % 4):
-                    gevent.sleep(0)
+                for turn in range(job.id % 4):
+                    gevent.sleep(turn * 0.002)
             except Limit:
                 hit.add(job.id)
                 return Outcome("INTERRUPTED")

@@ -105,3 +105,11 @@ def test_leftovers_names_the_thread():
     end.set()
     thread.join()
     leftovers.check()
+
+
+def test_workers_beside_each_other_have_names_of_their_own(kernelq_start):
+    assert 2 == len({kernelq_start().worker.hostname for _ in range(2)})
+
+
+def test_a_worker_has_the_name_that_it_is_given(kernelq_start):
+    assert "mine@here" == kernelq_start(hostname="mine@here").worker.hostname

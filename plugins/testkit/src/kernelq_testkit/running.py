@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ LOOK = 0.05
 
 
 class RunningWorker:
-    """A worker in a thread of this process, with the pool `solo` unless told otherwise.
+    """A worker in a thread of this process, with the pool `solo` and a name of its own unless told otherwise.
 
     ``with RunningWorker(app) as running: …``; what `run` raised is raised at the end.
     """
@@ -24,7 +26,8 @@ class RunningWorker:
     def __init__(self, app: KernelQ, **options: Any) -> None:
         make = app.discovery.load("kernelq.workers", "default", wanted_by="kernelq_testkit.RunningWorker")
         self.app = app
-        self.worker = make(app, **({"pool": "solo", "concurrency": 1} | options))
+        own = f"test-{uuid.uuid4().hex[:8]}@{socket.gethostname()}"  # others may run on the same broker
+        self.worker = make(app, **({"pool": "solo", "concurrency": 1, "hostname": own} | options))
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="kernelq worker under test")
 
