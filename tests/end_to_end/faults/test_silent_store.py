@@ -96,6 +96,7 @@ def test_what_needs_no_result_is_served_while_the_store_is_silent(
     scene.send("until_let_go", "early")
     scene.let_go("early")
     assert "early" == scene.accepted["early"].get(timeout=60)
+    scene.until(scene.empty, "the worker to hear that it is stored")
 
     proxy.set(Fault.FREEZE)
     for number in range(WITH_RESULT):
@@ -127,6 +128,7 @@ def test_a_worker_that_is_to_stop_ends_while_the_store_is_silent(scene: Any, pro
     scene.send("until_let_go", "early")
     scene.let_go("early")
     assert "early" == scene.accepted["early"].get(timeout=60)
+    scene.until(scene.empty, "the worker to hear that it is stored")
 
     proxy.set(Fault.FREEZE)
     keys = [f"k{number}" for number in range(WITH_RESULT)]
