@@ -94,8 +94,9 @@ def test_eventually_tells_the_last_value(monkeypatch):
         eventually(lambda: 0, 0.05, wanted="a wonder")
 
 
-def test_leftovers_names_the_thread():
+def test_leftovers_names_the_thread(monkeypatch):
     """What was left behind is told by name."""
+    monkeypatch.setenv(VARIABLE, "0.1")  # of what never ends
     leftovers = Leftovers()
     end = threading.Event()
     thread = threading.Thread(target=end.wait, name="forgotten")
@@ -104,6 +105,7 @@ def test_leftovers_names_the_thread():
         leftovers.check()
     end.set()
     thread.join()
+    monkeypatch.undo()
     leftovers.check()
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from kernelq_testkit.waiting import VARIABLE
+
 pytest_plugins = ["pytester"]
 
 POOL = """
@@ -299,8 +301,9 @@ def test_a_broken_step_fails_its_test(failures, name):
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_a_leaking_step_fails_the_stress(failures, leak):
+def test_a_leaking_step_fails_the_stress(failures, leak, monkeypatch):
     """A thread, a descriptor or a timer that stays is found."""
+    monkeypatch.setenv(VARIABLE, "0.1")  # of what never ends
     assert "test_start_stop_stress" in failures("test_start_stop_stress", step(LEAKS[leak]))
 
 
