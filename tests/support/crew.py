@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import processes
 
 SENDER = Path(__file__).with_name("sender.py")
+RECEIVED = re.compile(r"\[([\w-]+)\] received$", re.MULTILINE)
 
 
 class Senders:
@@ -66,6 +68,7 @@ class Crew:
         self._numbers = itertools.count(1)
         self.spared = self._launch(pools[0])
         self.workers = [self._launch(pool) for pool in pools]
+        self.killed: list[Any] = []
         self.left: list[float] = []
         """Seconds from each kill to the end of the last host that the worker had."""
 
@@ -82,10 +85,15 @@ class Crew:
         at = time.monotonic()
         processes.hurt(chosen.pid, signal.SIGKILL)
         chosen.process.wait()
+        self.killed.append(chosen)
         self._scene.hurt.update(dict.fromkeys(hosts, at))
         self.workers[self.workers.index(chosen)] = self._launch(chosen.pool)
         self._scene.until(lambda: not any(map(processes.lives, hosts)), f"hosts {hosts} of a killed worker to end")
         self.left.append(time.monotonic() - at)
+
+    def taken(self) -> set[str]:
+        """Return the ids of the tasks that those who are killed had taken, begun or not."""
+        return {task_id for worker in self.killed for task_id in RECEIVED.findall(worker.log())}
 
     def _launch(self, pool: str) -> Any:
         return self._scene.launch(pool, *self._arguments, name=f"w{next(self._numbers)}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,10 +13,11 @@ from kernelq.kernel.errors import BackendUnreachable, BrokerLost, BrokerUnreacha
 from kernelq.message import Message
 from kernelq.outcome import Outcome, Record
 from kernelq.request import Request
-from kernelq_testkit.waiting import patience
 from kernelq_worker.hosts.loss import Loss, LossKind
 from kernelq_worker.requests import Ledger
 from kernelq_worker.settling import Settler
+
+from .conftest import AskedLoop
 
 
 class Lane:
@@ -81,21 +79,6 @@ class Backend:
         self.stored += records
 
 
-class Loop:
-    """Calls nothing by itself; `heed` waits for what a thread asks for."""
-
-    def __init__(self) -> None:
-        self.asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-
-    def call_later(self, seconds: float, call: Callable[[], None]) -> None: ...
-
-    def call_soon(self, call: Callable[..., None], *args: Any) -> None:
-        self.asked.put(partial(call, *args))
-
-    def heed(self) -> None:
-        self.asked.get(timeout=patience(30))()
-
-
 class World:
     """A ledger with everything around it made of fakes; `now` is the settler's clock."""
 
@@ -105,7 +88,7 @@ class World:
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: 0.0)
         for module in ("settling", "storing", "backoff"):
             monkeypatch.setattr(f"kernelq_worker.{module}.time", clock)
-        self.loop: Any = Loop()
+        self.loop: Any = AskedLoop()
         settler = Settler(self.loop, self.sender, self.backend, patience=60.0, failure=lambda *_, **__: None)
         self.ledger = Ledger(settler, losses=Losses())
         self.ledger.pool = self.pool

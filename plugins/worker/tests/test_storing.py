@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,22 +17,9 @@ from kernelq_worker.backoff import LONGEST_DELAY
 from kernelq_worker.endings import Ending, Spoiler
 from kernelq_worker.storing import STUCK, Storing
 
+from .conftest import AskedLoop
+
 PATIENCE = STUCK - 10.0
-
-
-class Loop:
-    """Calls nothing by itself; `heed` waits for what a thread asks for, and does it."""
-
-    def __init__(self) -> None:
-        self.asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-
-    def call_later(self, seconds: float, call: Callable[[], None]) -> None: ...
-
-    def call_soon(self, call: Callable[..., None], *args: Any) -> None:
-        self.asked.put(partial(call, *args))
-
-    def heed(self) -> None:
-        self.asked.get(timeout=patience(30))()
 
 
 class Store:
@@ -73,7 +58,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.loop, self.store = Loop(), Store()
+        self.loop, self.store = AskedLoop(), Store()
         self.settled: list[tuple[Any, Verdict]] = []
         loop: Any = self.loop
         self.storing = Storing(loop, self.store.store_many, PATIENCE, Spoiler(failed), self.settle)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import attrs
@@ -29,8 +30,11 @@ from ledger import Ledger, Tally
 
 from kernelq import KernelQ
 from kernelq.kernel.discovery import Discovery
+from kernelq_testkit.faultproxy import FaultProxy
 from kernelq_testkit.waiting import patience
 
+STORE = os.environ.get("KERNELQ_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+"""Where results are that are kept apart from the broker."""
 POOLS = [name for name in Discovery().names("kernelq.pools") if name != "solo"]
 """The pools whose tasks run in other processes."""
 
@@ -301,3 +305,36 @@ def scene_at(tmp_path: Path) -> Iterator[Callable[[str], Scene]]:
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str, object], None]:
     """A function that notes a figure for the table at the end."""
     return record_property
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultProxy]:
+    """What stands between a worker and its result store."""
+    parts = urlsplit(STORE)
+    with FaultProxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def storing_through(
+    proxy: FaultProxy, scene_with: Callable[[dict[str, Any]], Scene], tmp_path: Path
+) -> Iterator[Callable[..., Scene]]:
+    """Make a project whose results go through the proxy to Redis; the test asks for them past it."""
+    prefix = f"kqt-{uuid4().hex[:10]}:"
+
+    def make(far: brokers.Broker, **more: Any) -> Scene:
+        settings = far.settings(tmp_path, brokers.DEFAULT_LEASE)
+        settings |= {"result_backend": STORE, "result_backend_transport_options": {"global_keyprefix": prefix}}
+        parts = urlsplit(STORE)
+        through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
+        scene = scene_with({**settings, "result_backend": through, **more})
+        scene.app.close()
+        scene.app = KernelQ("past the proxy", **settings)
+        return scene
+
+    yield make
+    import redis
+
+    with redis.Redis.from_url(STORE) as client:
+        for key in client.scan_iter(f"{prefix}*", count=10_000):
+            client.delete(key)

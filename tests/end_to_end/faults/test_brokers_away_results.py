@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import brokers
 import pytest
 
-from kernelq import KernelQ
 from kernelq_testkit.faultproxy import Fault, FaultProxy
 
-STORE = os.environ.get("KERNELQ_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 TASKS = 12
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -29,32 +24,9 @@ def far(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
 
 
 @pytest.fixture
-def proxy() -> Iterator[FaultProxy]:
-    """What stands between the worker and its result store."""
-    parts = urlsplit(STORE)
-    with FaultProxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def scene(
-    far: brokers.Broker, proxy: FaultProxy, scene_with: Callable[[dict[str, Any]], Any], tmp_path: Path
-) -> Iterator[Any]:
-    """A project whose results go through the proxy to Redis; the test asks for them past it."""
-    settings = far.settings(tmp_path, brokers.DEFAULT_LEASE)
-    prefix = f"kqt-{tmp_path.name}:"
-    settings |= {"result_backend": STORE, "result_backend_transport_options": {"global_keyprefix": prefix}}
-    parts = urlsplit(STORE)
-    through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
-    scene = scene_with({**settings, "result_backend": through})
-    scene.app.close()
-    scene.app = KernelQ("past the proxy", **settings)
-    yield scene
-    import redis
-
-    with redis.Redis.from_url(STORE) as client:
-        for key in client.scan_iter(f"{prefix}*", count=10_000):
-            client.delete(key)
+def scene(far: brokers.Broker, storing_through: Callable[..., Any]) -> Any:
+    """A project on that broker with its results behind the proxy."""
+    return storing_through(far)
 
 
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.FREEZE], ids=["reset", "frozen"])

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import brokers
 import pytest
 
-from kernelq import KernelQ
 from kernelq_testkit.faultproxy import Fault, FaultProxy
 
-STORE = os.environ.get("KERNELQ_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 TIMEOUT = 8.0
 """Seconds that the worker waits for its store in each attempt."""
 ATTEMPTS = 5
@@ -36,32 +30,9 @@ def far(request: pytest.FixtureRequest) -> Iterator[brokers.Broker]:
 
 
 @pytest.fixture
-def proxy() -> Iterator[FaultProxy]:
-    """What stands between the worker and its result store."""
-    parts = urlsplit(STORE)
-    with FaultProxy(parts.hostname or "127.0.0.1", parts.port or 6379) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def scene(
-    far: brokers.Broker, proxy: FaultProxy, scene_with: Callable[[dict[str, Any]], Any], tmp_path: Path
-) -> Iterator[Any]:
-    """A project whose results go through the proxy to Redis; the test asks for them past it."""
-    settings = far.settings(tmp_path, brokers.DEFAULT_LEASE)
-    prefix = f"kqt-{uuid4().hex[:10]}:"
-    settings |= {"result_backend": STORE, "result_backend_transport_options": {"global_keyprefix": prefix}}
-    parts = urlsplit(STORE)
-    through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}")).geturl()
-    scene = scene_with({**settings, "result_backend": through, "redis_socket_timeout": TIMEOUT})
-    scene.app.close()
-    scene.app = KernelQ("past the proxy", **settings)
-    yield scene
-    import redis
-
-    with redis.Redis.from_url(STORE) as client:
-        for key in client.scan_iter(f"{prefix}*", count=10_000):
-            client.delete(key)
+def scene(far: brokers.Broker, storing_through: Callable[..., Any]) -> Any:
+    """A project on that broker with its results behind the proxy."""
+    return storing_through(far, redis_socket_timeout=TIMEOUT)
 
 
 def failures(worker: Any) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kernelq.delivery import Verdict
-from kernelq.interruptible import Interruptible, plain
+from kernelq.interruptible import Interruptible
 from kernelq.outcome import Outcome
 from kernelq.states import FAILURE
 
@@ -32,7 +32,7 @@ class Awaited:
         try:
             self.outcome = await self._execution
         except BaseException as error:  # noqa: BLE001 - nothing that comes out of a job ends the loop
-            self.outcome = self._execute.interrupted(self._job, plain(error))
+            self.outcome = self._execute.interrupted(self._job, error)
 
     def interrupt(self, error: type[BaseException]) -> bool:
         """Raise `error` where the task awaits, as soon as the loop turns. From any thread."""
